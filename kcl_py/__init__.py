@@ -1,0 +1,156 @@
+"""The Kinesis Client Library in pure Python: what may a user import?
+
+Every public name is resolved when it is first asked for, so that `import kcl_py` costs nothing and
+loads neither boto3 nor any other dependency.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kcl_py.config import (
+        AfterAttempts,
+        Backoff,
+        DeliveryConfig,
+        InitialPosition,
+        LeaseConfig,
+        OnError,
+        PollingConfig,
+        TableConfig,
+        WorkerConfig,
+    )
+    from kcl_py.errors import (
+        AccessDenied,
+        CheckpointOutOfRange,
+        ConfigError,
+        KclError,
+        LeaseLost,
+        LeaseTableError,
+        NoCredentials,
+        RecordDecodeError,
+        RecordError,
+        RecordFailed,
+        ServiceError,
+        SetupError,
+        StopTimeout,
+        StreamNotFound,
+        Throttled,
+        Unavailable,
+        WorkerFailed,
+    )
+    from kcl_py.processor import (
+        AnyProcessor,
+        AsyncBatch,
+        AsyncCheckpointer,
+        AsyncPreparedCheckpoint,
+        AsyncRecordProcessor,
+        AsyncShardContext,
+        Batch,
+        Checkpointer,
+        Checkpointing,
+        PreparedCheckpoint,
+        ProcessorLike,
+        RecordProcessor,
+        ShardContext,
+        ShutdownReason,
+        each_record,
+    )
+    from kcl_py.records import Position, Record
+    from kcl_py.status import ShardState, ShardStatus, WorkerEvent, WorkerState, WorkerStatus
+    from kcl_py.worker import ClientFactory, Worker
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessDenied",
+    "AfterAttempts",
+    "AnyProcessor",
+    "AsyncBatch",
+    "AsyncCheckpointer",
+    "AsyncPreparedCheckpoint",
+    "AsyncRecordProcessor",
+    "AsyncShardContext",
+    "Backoff",
+    "Batch",
+    "CheckpointOutOfRange",
+    "Checkpointer",
+    "Checkpointing",
+    "ClientFactory",
+    "ConfigError",
+    "DeliveryConfig",
+    "InitialPosition",
+    "KclError",
+    "LeaseConfig",
+    "LeaseLost",
+    "LeaseTableError",
+    "NoCredentials",
+    "OnError",
+    "PollingConfig",
+    "Position",
+    "PreparedCheckpoint",
+    "ProcessorLike",
+    "Record",
+    "RecordDecodeError",
+    "RecordError",
+    "RecordFailed",
+    "RecordProcessor",
+    "ServiceError",
+    "SetupError",
+    "ShardContext",
+    "ShardState",
+    "ShardStatus",
+    "ShutdownReason",
+    "StopTimeout",
+    "StreamNotFound",
+    "TableConfig",
+    "Throttled",
+    "Unavailable",
+    "Worker",
+    "WorkerConfig",
+    "WorkerEvent",
+    "WorkerFailed",
+    "WorkerState",
+    "WorkerStatus",
+    "each_record",
+]
+
+_MODULE_NAMES = MappingProxyType(
+    {
+        "config": (
+            "AfterAttempts Backoff DeliveryConfig InitialPosition LeaseConfig OnError "
+            "PollingConfig TableConfig WorkerConfig"
+        ),
+        "errors": (
+            "AccessDenied CheckpointOutOfRange ConfigError KclError LeaseLost LeaseTableError "
+            "NoCredentials RecordDecodeError RecordError RecordFailed ServiceError SetupError "
+            "StopTimeout StreamNotFound Throttled Unavailable WorkerFailed"
+        ),
+        "processor": (
+            "AnyProcessor AsyncBatch AsyncCheckpointer AsyncPreparedCheckpoint "
+            "AsyncRecordProcessor AsyncShardContext Batch Checkpointer Checkpointing "
+            "PreparedCheckpoint ProcessorLike RecordProcessor ShardContext ShutdownReason "
+            "each_record"
+        ),
+        "records": "Position Record",
+        "status": "ShardState ShardStatus WorkerEvent WorkerState WorkerStatus",
+        "worker": "ClientFactory Worker",
+    }
+)
+_MODULE_OF = {name: module for module, names in _MODULE_NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name, and keep the name for next time (PEP 562)."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

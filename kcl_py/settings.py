@@ -1,0 +1,259 @@
+"""How is a setting spelled as text, in the environment and in `--set`?
+
+One table names every setting and how its text is read. Configuration objects are handed in and
+copied with the new values, so this file knows names and spellings and no class.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from kcl_py.errors import ConfigError
+
+__all__ = [
+    "OTHER_VARIABLES",
+    "apply_settings",
+    "env_name",
+    "known_settings",
+    "parse_setting",
+    "settings_from_env",
+]
+
+_Config = TypeVar("_Config")
+
+OTHER_VARIABLES: Final = frozenset({"KCL_APP_NAME", "KCL_STREAM"})
+"""Variables that are no setting of a WorkerConfig; the Worker reads them."""
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
+_DURATION_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE: Final = re.compile(r"(\d+)\s*([KMG]i?)?B?", re.IGNORECASE)
+_SIZE_BYTES: Final = {
+    "": 1,
+    "k": 1000,
+    "m": 1000**2,
+    "g": 1000**3,
+    "ki": 1024,
+    "mi": 1024**2,
+    "gi": 1024**3,
+}
+_TRUTH: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+def _duration(text: str) -> float:
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError("a duration, as 10s, 500ms, 2m or 1h")
+    # Divided, not multiplied, so that 300ms is 0.3 and not 0.3 and a bit.
+    number, unit = float(found[1]), found[2] or "s"
+    return number / 1000 if unit == "ms" else number * _DURATION_SECONDS[unit]
+
+
+def _size(text: str) -> int:
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError("a size, as 64MiB, 500kB or 1048576")
+    return int(found[1]) * _SIZE_BYTES[(found[2] or "").lower()]
+
+
+def _count(text: str) -> int:
+    try:
+        return int(text.replace("_", ""))
+    except ValueError:
+        raise ValueError("a whole number") from None
+
+
+def _factor(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("a number") from None
+
+
+def _truth(text: str) -> bool:
+    try:
+        return _TRUTH[text.lower()]
+    except KeyError:
+        raise ValueError("true or false") from None
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _tags(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if not all(equals and key.strip() for key, equals, _ in pairs):
+        raise ValueError("tags, as team=data,stage=test")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _initial_position(text: str) -> str | datetime:
+    if text in ("TRIM_HORIZON", "LATEST") or text.lower() in ("earliest", "latest"):
+        return text if text.isupper() else text.lower()
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = None
+    if when is None or when.utcoffset() is None:
+        raise ValueError("earliest, latest, or a time with its zone as 2026-11-21T10:00Z")
+    return when
+
+
+def _or_none(parse: Callable[[str], object]) -> Callable[[str], object]:
+    def parse_or_none(text: str) -> object:
+        return None if text.lower() == "none" else parse(text)
+
+    return parse_or_none
+
+
+_SETTINGS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
+    {
+        "initial_position": _initial_position,
+        "worker_name": _or_none(_text),
+        "stop_grace": _duration,
+        "on_error.attempts": _count,
+        "on_error.backoff.first": _duration,
+        "on_error.backoff.longest": _duration,
+        "on_error.backoff.factor": _factor,
+        "on_error.backoff.jitter": _truth,
+        "on_error.then": _text,
+        "leases.duration": _duration,
+        "leases.fence_margin": _duration,
+        "leases.max_leases": _or_none(_count),
+        "leases.handoff_timeout": _duration,
+        "leases.settle": _duration,
+        "leases.scan_interval": _or_none(_duration),
+        "table.name": _or_none(_text),
+        "table.create": _truth,
+        "table.tags": _tags,
+        "table.point_in_time_recovery": _truth,
+        "table.deletion_protection": _truth,
+        "table.kms_key": _or_none(_text),
+        "reading.busy_interval": _duration,
+        "reading.idle_interval": _duration,
+        "reading.page_records": _count,
+        "delivery.batch_records": _count,
+        "delivery.buffer_bytes": _size,
+        "delivery.checkpoint_interval": _or_none(_duration),
+        "delivery.slow_after": _duration,
+        "delivery.hung_after": _or_none(_duration),
+        "region": _or_none(_text),
+        "kinesis_endpoint_url": _or_none(_text),
+        "dynamodb_endpoint_url": _or_none(_text),
+    }
+)
+
+# Source: the setters of the Java KCL's configuration classes.
+_JAVA_NAMES: Final = MappingProxyType(
+    {
+        "failovertimemillis": "leases.duration, in seconds",
+        "maxleasesforworker": "leases.max_leases",
+        "maxrecords": "reading.page_records",
+        "idletimebetweenreadsinmillis": "reading.idle_interval, in seconds",
+        "initialpositioninstream": "initial_position",
+        "initialpositioninstreamextended": "initial_position",
+        "workeridentifier": "worker_name",
+        "tablename": "table.name",
+        "applicationname": "app_name, an argument of the Worker",
+        "streamname": "stream, an argument of the Worker",
+        "regionname": "region",
+        "kinesisendpoint": "kinesis_endpoint_url",
+        "dynamodbendpoint": "dynamodb_endpoint_url",
+        "gracefulleasehandofftimeoutmillis": "leases.handoff_timeout, in seconds",
+        "leasetabledeletionprotectionenabled": "table.deletion_protection",
+        "leasetablepitrenabled": "table.point_in_time_recovery",
+    }
+)
+
+
+def known_settings() -> Iterable[str]:
+    """Every name that `parse_setting` reads, in the order of the documentation."""
+    return _SETTINGS.keys()
+
+
+def env_name(setting: str) -> str:
+    """The environment variable of a setting: `leases.duration` is `KCL_LEASES_DURATION`."""
+    return "KCL_" + setting.upper().replace(".", "_")
+
+
+def parse_setting(name: str, text: str) -> object:
+    """Read the text of one setting.
+
+    Raises:
+        ConfigError: No such setting (the nearest right one is named), or not a value for it.
+    """
+    parse = _SETTINGS.get(name)
+    if parse is None:
+        raise ConfigError(f"there is no setting {name!r}{_suggestion(name, _SETTINGS)}")
+    try:
+        return parse(text.strip())
+    except ValueError as wanted:
+        raise ConfigError(f"{name} = {text!r} is not allowed; use {wanted}") from None
+
+
+def apply_settings(config: _Config, settings: Mapping[str, str]) -> _Config:
+    """A copy of a WorkerConfig with these settings, checked as a whole.
+
+    Args:
+        config: What holds for everything that is not named.
+        settings: Text by name, as `{"leases.duration": "5s"}`.
+    """
+    tree: dict[str, Any] = {}
+    for name, text in settings.items():
+        value = parse_setting(name, text)
+        *path, leaf = name.split(".")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})
+        # A value in a tuple: a mapping without one is a branch, also where the value is a mapping.
+        branch[leaf] = (value,)
+    return _replaced(config, tree)
+
+
+def settings_from_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The settings among environment variables; an unknown `KCL_*` variable only warns."""
+    names = {env_name(setting): setting for setting in _SETTINGS}
+    found = {}
+    for variable, text in env.items():
+        if variable in names:
+            found[names[variable]] = text
+        elif (
+            variable.startswith("KCL_")
+            and not variable.startswith("KCL_TEST_")
+            and variable not in OTHER_VARIABLES
+        ):
+            near = _suggestion(variable, names.keys() | OTHER_VARIABLES)
+            warnings.warn(f"{variable} has no meaning here{near}", stacklevel=3)
+    return found
+
+
+def _replaced(config: Any, tree: Mapping[str, Any]) -> Any:
+    changes = {
+        name: value[0] if isinstance(value, tuple) else _replaced(getattr(config, name), value)
+        for name, value in tree.items()
+    }
+    return replace(config, **changes)
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    java = _JAVA_NAMES.get(name.rpartition(".")[2].replace("_", "").lower())
+    if java is not None:
+        return f"; the Java KCL's {name} is {java} here"
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else "; `kcl config` lists all"
