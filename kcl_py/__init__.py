@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kcl_py.config import (
@@ -142,14 +142,16 @@ _MODULE_NAMES = MappingProxyType(
 _MODULE_OF = {name: module for module, names in _MODULE_NAMES.items() for name in names.split()}
 
 
-def __getattr__(name: str) -> Any:
-    """Import the module of a public name, and keep the name for next time (PEP 562)."""
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # Type checkers would take a module with `__getattr__` to have every name.
+
+    def __getattr__(name: str) -> object:
+        """Import the module of a public name, and keep the name for next time (PEP 562)."""
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -7,15 +7,18 @@ names are read from the environment and from `--set` (see `settings.py`).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from os import PathLike
-from typing import Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 from kcl_py.errors import ConfigError
-from kcl_py.settings import apply_settings, settings_from_env
+from kcl_py.settings import apply_settings, parse_setting, settings_from_env
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 __all__ = [
     "AfterAttempts",
@@ -27,7 +30,9 @@ __all__ = [
     "PollingConfig",
     "TableConfig",
     "WorkerConfig",
+    "apply_settings",
     "normalise_initial_position",
+    "parse_setting",
 ]
 
 InitialPosition: TypeAlias = Literal["earliest", "latest", "TRIM_HORIZON", "LATEST"] | datetime
@@ -149,7 +154,7 @@ class LeaseConfig:
         if self.fence_margin >= two_thirds:
             raise ConfigError(
                 f"leases.fence_margin = {self.fence_margin} must be below {two_thirds:g}, two "
-                "thirds of leases.duration, or a renewal has no time; lower it, or raise the duration"
+                "thirds of leases.duration, or a renewal has no time; lower it or raise the duration"
             )
         if self.max_leases is not None:
             _check_count("leases.max_leases", self.max_leases, low=1, hint="None is no limit")
@@ -333,7 +338,8 @@ def normalise_initial_position(value: InitialPosition) -> Literal["earliest", "l
         return _POSITIONS[value]
     except (KeyError, TypeError):
         raise ConfigError(
-            f"initial_position = {value!r} is unknown; use 'earliest', 'latest' or an aware datetime"
+            f"initial_position = {value!r} is unknown; "
+            "use 'earliest', 'latest' or an aware datetime"
         ) from None
 
 
@@ -351,25 +357,28 @@ def _check_worker_name(name: str) -> None:
 
 def _check_number(
     name: str,
-    value: float,
+    value: object,
     *,
-    low: float | None = None,
-    above: float | None = None,
-    high: float | None = None,
+    low: float = -math.inf,
+    above: float = -math.inf,
+    high: float = math.inf,
     hint: str = "",
 ) -> None:
-    """Refuse what is no finite number inside [low, high], or not above `above`."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    """Refuse what is no finite number, below `low`, not above `above`, or over `high`."""
     if (
-        is_number
-        and (low is None or value >= low)
-        and (above is None or value > above)
-        and value <= (float("1e12") if high is None else high)
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value >= low
+        and value > above
+        and value <= high
     ):
         return
-    limits = [f"at least {low:g}"] if low is not None else []
-    limits += [f"above {above:g}"] if above is not None else []
-    limits += [f"at most {high:g}"] if high is not None else []
+    limits = [
+        f"{word} {limit:g}"
+        for word, limit in (("at least", low), ("above", above), ("at most", high))
+        if math.isfinite(limit)
+    ]
     raise ConfigError(
         f"{name} = {value!r} is not allowed; use a number {' and '.join(limits)}"
         + (f" ({hint})" if hint else "")
@@ -377,7 +386,7 @@ def _check_number(
 
 
 def _check_count(
-    name: str, value: int, *, low: int, high: int | None = None, hint: str = ""
+    name: str, value: object, *, low: int, high: float = math.inf, hint: str = ""
 ) -> None:
     """Refuse what is no whole number inside [low, high]."""
     if not isinstance(value, int):

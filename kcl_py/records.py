@@ -48,7 +48,7 @@ class Position:
 
     def __post_init__(self) -> None:
         text = self.sequence_number
-        if not (isinstance(text, str) and text.isascii() and text.isdigit()):
+        if not _is_digits(text):
             raise ValueError(f"a sequence number is a string of digits, not {text!r}")
         if self.sub_sequence_number < 0:
             raise ValueError(f"a sub-sequence number counts from 0, not {self.sub_sequence_number}")
@@ -59,7 +59,7 @@ class Position:
     def parse(cls, text: str) -> Position:
         """Read `SEQ/SUB`, or `SEQ` alone for the first of its user records."""
         sequence_number, slash, sub = text.partition("/")
-        if slash and not (sub.isascii() and sub.isdigit()):
+        if slash and not _is_digits(sub):
             raise ValueError(f"a position is SEQ or SEQ/SUB, two numbers, not {text!r}")
         return cls(sequence_number, int(sub) if slash else 0)
 
@@ -67,7 +67,7 @@ class Position:
         return f"{self.sequence_number}/{self.sub_sequence_number}"
 
     def _order(self) -> tuple[int, str, int]:
-        # Without leading zeros, longer is larger and equal lengths compare as text: no big integers.
+        # Without leading zeros, longer is larger, and equal lengths compare as text.
         return len(self.sequence_number), self.sequence_number, self.sub_sequence_number
 
     def __lt__(self, other: object) -> bool:
@@ -120,7 +120,7 @@ class Record(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename=_WIRE_N
     def json(self) -> Any: ...
     @overload
     def json(self, type: type[_T]) -> _T: ...
-    def json(self, type: Any = Any) -> Any:  # noqa: A002 - the public name of the argument
+    def json(self, type: Any = Any) -> Any:  # noqa: A002, ANN401 - as the overloads say
         """Decode as JSON; with a type also validate.
 
         Args:
@@ -161,10 +161,13 @@ class Record(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename=_WIRE_N
     def __repr__(self) -> str:
         return f"<Record {self.position}, {len(self.data)} bytes>"
 
-    def __rich_repr__(self) -> Any:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         # rich would otherwise print every field.
-        yield str(self.position)
-        yield "bytes", len(self.data)
+        return [("position", str(self.position)), ("size_bytes", len(self.data))]
+
+
+def _is_digits(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isdigit()
 
 
 def _place(error: Exception) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from kcl_py.errors import ConfigError
 
@@ -243,12 +243,13 @@ def settings_from_env(env: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _replaced(config: Any, tree: Mapping[str, Any]) -> Any:
+def _replaced(config: _Config, tree: Mapping[str, Any]) -> _Config:
     changes = {
         name: value[0] if isinstance(value, tuple) else _replaced(getattr(config, name), value)
         for name, value in tree.items()
     }
-    return replace(config, **changes)
+    copy: _Config = replace(cast("Any", config), **changes)  # a dataclass, which no bound can say
+    return copy
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -72,8 +72,7 @@ class WorkerStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the schema of `kcl ... --json` and /statusz. Positions are `SEQ/SUB`."""
-        made: dict[str, Any] = _json_ready(self)
-        return made
+        return {item.name: _json_ready(getattr(self, item.name)) for item in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +92,10 @@ class WorkerEvent:
     fields: Mapping[str, object]
 
 
-def _json_ready(value: Any) -> Any:
+def _json_ready(value: object) -> object:
     if isinstance(value, Position):
         return str(value)
-    if isinstance(value, ShardStatus | WorkerStatus):
+    if isinstance(value, ShardStatus):
         return {item.name: _json_ready(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {key: _json_ready(item) for key, item in value.items()}
