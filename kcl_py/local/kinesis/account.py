@@ -1,0 +1,117 @@
+"""Which stream does a request mean, and may it be used now?"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kcl_py.local.errors import AwsError, invalid
+from kcl_py.local.kinesis.limits import CallRates
+from kcl_py.local.kinesis.settings import ACCOUNT, KinesisSettings
+from kcl_py.local.kinesis.shards import Shard
+from kcl_py.local.kinesis.streams import Stream
+from kcl_py.local.parameters import optional_text, required_text
+
+Request = Mapping[str, Any]
+Answer = dict[str, Any]
+
+_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+_ARN = re.compile(r"arn:[^:]+:kinesis:[^:]*:\d{12}:stream/([a-zA-Z0-9_.-]{1,128})")
+
+
+class Account:
+    """Everything the operations share."""
+
+    def __init__(
+        self, clock: Callable[[], float], rng: random.Random, settings: KinesisSettings
+    ) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.settings = settings
+        self.streams: dict[str, Stream] = {}
+        self.rates = CallRates()
+        self.fail_record: Callable[[], bool] | None = None
+
+    def settle(self, now: float) -> None:
+        """Let every stream catch up; forget those whose deletion is done."""
+        for stream in list(self.streams.values()):
+            self._settled(stream, now)
+
+    def find(self, request: Request) -> Stream:
+        """The stream named by StreamName, StreamARN or both, in whatever state."""
+        name = stream_name(request)
+        if name is None:
+            raise invalid("StreamName or StreamARN is needed")
+        stream = self.streams.get(name)
+        if stream is None or not self._settled(stream, self.clock()):
+            raise _not_found(name)
+        return stream
+
+    def usable(self, request: Request) -> Stream:
+        """The stream, if records can be put and read."""
+        stream = self.find(request)
+        if not stream.has_shard_listing():
+            raise _not_found(stream.name)
+        return stream
+
+    def changeable(self, request: Request) -> Stream:
+        """The stream, if it is ACTIVE."""
+        stream = self.find(request)
+        if stream.status != "ACTIVE":
+            raise AwsError(
+                "ResourceInUseException", f"stream {stream.name} is {stream.status}, not ACTIVE"
+            )
+        return stream
+
+    def shard(self, stream: Stream, shard_id: str) -> Shard:
+        """A shard of the stream that retention has not forgotten."""
+        shard = stream.shards.get(shard_id)
+        if shard is None:
+            raise AwsError(
+                "ResourceNotFoundException",
+                f"there is no shard {shard_id} in stream {stream.name} of account {ACCOUNT}",
+            )
+        return shard
+
+    def open_shard_count(self) -> int:
+        """Over all streams."""
+        return sum(len(stream.open_shards) for stream in self.streams.values())
+
+    def _settled(self, stream: Stream, now: float) -> bool:
+        stream.settle(now)
+        if stream.status == "DELETED":
+            del self.streams[stream.name]
+            return False
+        return True
+
+
+def stream_name(request: Request) -> str | None:
+    """The name in StreamName or StreamARN, which must agree."""
+    name = optional_text(request, "StreamName")
+    if name is not None and not _NAME.fullmatch(name):
+        raise invalid("StreamName must be 1 to 128 letters, digits, '_', '.' or '-'")
+    arn = optional_text(request, "StreamARN")
+    if arn is None:
+        return name
+    match = _ARN.fullmatch(arn)
+    if match is None:
+        raise invalid("StreamARN is not the ARN of a stream")
+    if name is not None and name != match[1]:
+        raise AwsError("InvalidArgumentException", "StreamName and StreamARN name two streams")
+    return match[1]
+
+
+def new_stream_name(request: Request) -> str:
+    """The name for a stream to be made."""
+    name = required_text(request, "StreamName")
+    if not _NAME.fullmatch(name):
+        raise invalid("StreamName must be 1 to 128 letters, digits, '_', '.' or '-'")
+    return name
+
+
+def _not_found(name: str) -> AwsError:
+    return AwsError(
+        "ResourceNotFoundException", f"stream {name} of account {ACCOUNT} does not exist"
+    )

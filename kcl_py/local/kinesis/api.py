@@ -1,0 +1,123 @@
+"""Which function answers which operation of Kinesis?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from kcl_py.local.errors import AwsError, unknown_operation
+from kcl_py.local.kinesis import lifecycle, reading, records, resharding
+from kcl_py.local.kinesis.account import Account, Answer, Request
+from kcl_py.local.kinesis.saving import dump_account, load_account
+from kcl_py.local.kinesis.settings import KinesisSettings
+from kcl_py.local.parameters import refuse_unknown
+
+
+class _Operation(NamedTuple):
+    run: Callable[[Account, Request], Answer]
+    parameters: frozenset[str]
+
+
+def _on_stream(run: Callable[[Account, Request], Answer], *parameters: str) -> _Operation:
+    return _Operation(run, frozenset({"StreamName", "StreamARN", *parameters}))
+
+
+_OPERATIONS = {
+    "CreateStream": _Operation(
+        lifecycle.create_stream,
+        frozenset({"StreamName", "ShardCount", "StreamModeDetails", "Tags"}),
+    ),
+    "DeleteStream": _on_stream(lifecycle.delete_stream, "EnforceConsumerDeletion"),
+    "ListStreams": _Operation(
+        lifecycle.list_streams, frozenset({"Limit", "ExclusiveStartStreamName", "NextToken"})
+    ),
+    "DescribeStream": _on_stream(lifecycle.describe_stream, "Limit", "ExclusiveStartShardId"),
+    "DescribeStreamSummary": _on_stream(lifecycle.describe_stream_summary),
+    "DescribeLimits": _Operation(lifecycle.describe_limits, frozenset()),
+    "IncreaseStreamRetentionPeriod": _on_stream(
+        lifecycle.increase_retention, "RetentionPeriodHours"
+    ),
+    "DecreaseStreamRetentionPeriod": _on_stream(
+        lifecycle.decrease_retention, "RetentionPeriodHours"
+    ),
+    "AddTagsToStream": _on_stream(lifecycle.add_tags, "Tags"),
+    "RemoveTagsFromStream": _on_stream(lifecycle.remove_tags, "TagKeys"),
+    "ListTagsForStream": _on_stream(lifecycle.list_tags, "ExclusiveStartTagKey", "Limit"),
+    "ListShards": _on_stream(
+        resharding.list_shards,
+        "NextToken",
+        "ExclusiveStartShardId",
+        "MaxResults",
+        "StreamCreationTimestamp",
+        "ShardFilter",
+    ),
+    "SplitShard": _on_stream(resharding.split_shard, "ShardToSplit", "NewStartingHashKey"),
+    "MergeShards": _on_stream(resharding.merge_shards, "ShardToMerge", "AdjacentShardToMerge"),
+    "PutRecord": _on_stream(
+        records.put_record,
+        "Data",
+        "PartitionKey",
+        "ExplicitHashKey",
+        "SequenceNumberForOrdering",
+    ),
+    "PutRecords": _on_stream(records.put_records, "Records"),
+    "GetShardIterator": _on_stream(
+        reading.get_shard_iterator,
+        "ShardId",
+        "ShardIteratorType",
+        "StartingSequenceNumber",
+        "Timestamp",
+    ),
+    "GetRecords": _Operation(
+        reading.get_records, frozenset({"ShardIterator", "Limit", "StreamARN"})
+    ),
+}
+
+
+class Kinesis:
+    """A Kinesis service that lives in this object: no thread, no clock and no randomness of its own.
+
+    One call at a time. Requests and answers have boto3's shapes; times are seconds since 1970,
+    `Data` is bytes. Answers share values with the store: do not change them.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        rng: random.Random,
+        settings: KinesisSettings | None = None,
+    ) -> None:
+        self._account = Account(clock, rng, settings or KinesisSettings())
+
+    @property
+    def fail_record(self) -> Callable[[], bool] | None:
+        """Asked for every record that is put: True refuses it as if its shard were too busy."""
+        return self._account.fail_record
+
+    @fail_record.setter
+    def fail_record(self, decide: Callable[[], bool] | None) -> None:
+        self._account.fail_record = decide
+
+    def call(self, operation: str, request: Request) -> Answer:
+        """Answer one request.
+
+        Raises:
+            AwsError: What the service would answer with an error, an unknown operation included.
+        """
+        known = _OPERATIONS.get(operation)
+        if known is None:
+            raise unknown_operation(operation)
+        refuse_unknown(operation, request, known.parameters)
+        account = self._account
+        if account.settings.limits and not account.rates.allow(operation, account.clock()):
+            raise AwsError("LimitExceededException", f"too many calls of {operation} this second")
+        return known.run(account, request)
+
+    def dump(self) -> dict[str, Any]:
+        """Everything that outlives a restart, as plain data."""
+        return dump_account(self._account)
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take over what `dump` returned, in place of everything here."""
+        load_account(self._account, saved)

@@ -1,0 +1,190 @@
+"""How is a stream made, described, changed and deleted?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcl_py.local.errors import AwsError, invalid
+from kcl_py.local.kinesis.account import Account, Answer, Request, new_stream_name
+from kcl_py.local.kinesis.streams import Stream, stream_arn
+from kcl_py.local.parameters import (
+    mapping,
+    optional_text,
+    optional_whole,
+    required_whole,
+    sequence,
+)
+
+_RETENTION_HOURS = (24, 8760)
+_TAGS_MAX = 50
+
+
+def create_stream(account: Account, request: Request) -> Answer:
+    """CreateStream, provisioned only."""
+    name = new_stream_name(request)
+    if mapping(request, "StreamModeDetails").get("StreamMode", "PROVISIONED") != "PROVISIONED":
+        raise invalid("this engine knows provisioned streams only")
+    count = required_whole(request, "ShardCount", 1, 100_000)
+    now = account.clock()
+    account.settle(now)
+    if name in account.streams:
+        raise AwsError("ResourceInUseException", f"stream {name} exists already")
+    if account.open_shard_count() + count > account.settings.shards_max:
+        raise AwsError(
+            "LimitExceededException",
+            f"the account would have more than {account.settings.shards_max} open shards",
+        )
+    stream = Stream(name, count, now, now + account.settings.create_seconds)
+    _add_tags(stream, mapping(request, "Tags"))
+    stream.settle(now)
+    account.streams[name] = stream
+    return {}
+
+
+def delete_stream(account: Account, request: Request) -> Answer:
+    """DeleteStream; a second one while DELETING changes nothing."""
+    stream = account.find(request)
+    now = account.clock()
+    if stream.status != "DELETING":
+
+        def forget(_now: float) -> None:
+            stream.status = "DELETED"
+
+        stream.after(now + account.settings.delete_seconds, forget)
+        stream.status = "DELETING"
+    account.settle(now)
+    return {}
+
+
+def list_streams(account: Account, request: Request) -> Answer:
+    """ListStreams, by name."""
+    account.settle(account.clock())
+    after = optional_text(request, "NextToken") or optional_text(
+        request, "ExclusiveStartStreamName"
+    )
+    limit = optional_whole(request, "Limit", 1, 10_000) or 100
+    names = sorted(name for name in account.streams if after is None or name > after)
+    page = [account.streams[name] for name in names[:limit]]
+    answer: Answer = {
+        "StreamNames": [stream.name for stream in page],
+        "StreamSummaries": [_summary(stream) for stream in page],
+        "HasMoreStreams": len(names) > limit,
+    }
+    if len(names) > limit:
+        answer["NextToken"] = page[-1].name
+    return answer
+
+
+def describe_stream_summary(account: Account, request: Request) -> Answer:
+    """DescribeStreamSummary."""
+    stream = account.find(request)
+    summary = _summary(stream) | _settings(stream)
+    summary |= {"OpenShardCount": len(stream.open_shards), "ConsumerCount": 0}
+    return {"StreamDescriptionSummary": summary}
+
+
+def describe_stream(account: Account, request: Request) -> Answer:
+    """DescribeStream, with its shards in pages."""
+    stream = account.find(request)
+    limit = optional_whole(request, "Limit", 1, 10_000) or 100
+    after = optional_text(request, "ExclusiveStartShardId") or ""
+    shards = [shard for shard in stream.shards.values() if shard.shard_id > after]
+    return {
+        "StreamDescription": _summary(stream)
+        | _settings(stream)
+        | {
+            "Shards": [shard.describe() for shard in shards[:limit]],
+            "HasMoreShards": len(shards) > limit,
+        }
+    }
+
+
+def describe_limits(account: Account, _request: Request) -> Answer:
+    """DescribeLimits."""
+    account.settle(account.clock())
+    return {
+        "ShardLimit": account.settings.shards_max,
+        "OpenShardCount": account.open_shard_count(),
+        "OnDemandStreamCount": 0,
+        "OnDemandStreamCountLimit": 0,
+    }
+
+
+def increase_retention(account: Account, request: Request) -> Answer:
+    """IncreaseStreamRetentionPeriod."""
+    return _change_retention(account, request, grow=True)
+
+
+def decrease_retention(account: Account, request: Request) -> Answer:
+    """DecreaseStreamRetentionPeriod."""
+    return _change_retention(account, request, grow=False)
+
+
+def add_tags(account: Account, request: Request) -> Answer:
+    """AddTagsToStream."""
+    _add_tags(account.find(request), mapping(request, "Tags"))
+    return {}
+
+
+def remove_tags(account: Account, request: Request) -> Answer:
+    """RemoveTagsFromStream."""
+    stream = account.find(request)
+    for key in sequence(request, "TagKeys"):
+        stream.tags.pop(key, None)
+    return {}
+
+
+def list_tags(account: Account, request: Request) -> Answer:
+    """ListTagsForStream, by key."""
+    stream = account.find(request)
+    after = optional_text(request, "ExclusiveStartTagKey") or ""
+    limit = optional_whole(request, "Limit", 1, 50) or 50
+    keys = sorted(key for key in stream.tags if key > after)
+    return {
+        "Tags": [{"Key": key, "Value": stream.tags[key]} for key in keys[:limit]],
+        "HasMoreTags": len(keys) > limit,
+    }
+
+
+def _change_retention(account: Account, request: Request, *, grow: bool) -> Answer:
+    hours = required_whole(request, "RetentionPeriodHours", *_RETENTION_HOURS)
+    stream = account.changeable(request)
+    if (hours < stream.retention_hours) if grow else (hours > stream.retention_hours):
+        raise AwsError(
+            "InvalidArgumentException",
+            f"the retention is {stream.retention_hours} hours; {hours} is on the wrong side of it",
+        )
+
+    def change(now: float) -> None:
+        for shard in stream.shards.values():
+            shard.trim(now - stream.retention_seconds)
+        stream.retention_hours = hours
+
+    stream.after(account.clock() + account.settings.update_seconds, change)
+    stream.status = "UPDATING"
+    stream.settle(account.clock())
+    return {}
+
+
+def _add_tags(stream: Stream, tags: dict[str, Any]) -> None:
+    if len(stream.tags.keys() | tags.keys()) > _TAGS_MAX:
+        raise AwsError("LimitExceededException", f"a stream has at most {_TAGS_MAX} tags")
+    stream.tags.update(tags)
+
+
+def _summary(stream: Stream) -> dict[str, Any]:
+    return {
+        "StreamName": stream.name,
+        "StreamARN": stream_arn(stream.name),
+        "StreamStatus": stream.status,
+        "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+        "StreamCreationTimestamp": stream.made_at,
+    }
+
+
+def _settings(stream: Stream) -> dict[str, Any]:
+    return {
+        "RetentionPeriodHours": stream.retention_hours,
+        "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
+        "EncryptionType": "NONE",
+    }

@@ -1,0 +1,76 @@
+"""How much may still be done this second?"""
+
+from __future__ import annotations
+
+# Source of all numbers: "Quotas and limits" of the Kinesis Data Streams developer guide.
+WRITE_BYTES_PER_SECOND = 1_048_576
+WRITE_RECORDS_PER_SECOND = 1_000
+READ_BYTES_PER_SECOND = 2_097_152
+READ_CALLS_PER_SECOND = 5
+ITERATOR_CALLS_PER_SECOND = 5
+RECORD_BYTES_MAX = 1_048_576
+KEY_CHARACTERS_MAX = 256
+PUT_RECORDS_MAX = 500
+PUT_BYTES_MAX = 5 * 1_048_576
+GET_RECORDS_MAX = 10_000
+GET_BYTES_MAX = 10 * 1_048_576
+CALLS_PER_SECOND = {
+    "CreateStream": 5,
+    "DeleteStream": 5,
+    "DescribeLimits": 1,
+    "DescribeStream": 10,
+    "DescribeStreamSummary": 20,
+    "DecreaseStreamRetentionPeriod": 5,
+    "IncreaseStreamRetentionPeriod": 5,
+    "ListStreams": 5,
+    "MergeShards": 5,
+    "SplitShard": 5,
+    "AddTagsToStream": 5,
+    "ListTagsForStream": 5,
+    "RemoveTagsFromStream": 5,
+}
+
+
+class Bucket:
+    """An allowance of `rate` per second that holds at most one second's worth."""
+
+    __slots__ = ("_at", "_level", "_rate")
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._level = rate
+        self._at: float | None = None
+
+    def _refill(self, now: float) -> None:
+        if self._at is not None and now > self._at:
+            self._level = min(self._rate, self._level + (now - self._at) * self._rate)
+        self._at = now
+
+    def holds(self, amount: float, now: float) -> bool:
+        """Whether so much is there."""
+        self._refill(now)
+        # The tolerance forgives what adding up fractions of a second loses.
+        return self._level + 1e-6 >= amount
+
+    def draw(self, amount: float) -> None:
+        """Take it, into debt if need be: one large read silences the shard for some seconds."""
+        self._level -= amount
+
+    def take(self, amount: float, now: float) -> bool:
+        """Take it if it is there."""
+        if not self.holds(amount, now):
+            return False
+        self._level -= amount
+        return True
+
+
+class CallRates:
+    """The allowances of calls that change or list streams, per operation and account."""
+
+    def __init__(self) -> None:
+        self._buckets = {name: Bucket(rate) for name, rate in CALLS_PER_SECOND.items()}
+
+    def allow(self, operation: str, now: float) -> bool:
+        """Whether this call still fits into its second."""
+        bucket = self._buckets.get(operation)
+        return bucket is None or bucket.take(1, now)

@@ -1,0 +1,97 @@
+"""What happens when records are put?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcl_py.local.errors import AwsError, invalid
+from kcl_py.local.kinesis.account import Account, Answer, Request
+from kcl_py.local.kinesis.limits import (
+    KEY_CHARACTERS_MAX,
+    PUT_BYTES_MAX,
+    PUT_RECORDS_MAX,
+    RECORD_BYTES_MAX,
+)
+from kcl_py.local.kinesis.shards import Shard
+from kcl_py.local.kinesis.streams import HASH_KEYS, Stream, hash_key_of
+from kcl_py.local.parameters import sequence
+
+
+def put_record(account: Account, request: Request) -> Answer:
+    """PutRecord: refused as a whole when the shard's second is used up."""
+    stream = account.usable(request)
+    size = _check(request)
+    shard = _shard_for(stream, request)
+    now = account.clock()
+    fails = account.fail_record is not None and account.fail_record()
+    if fails or not _fits(account, shard, size, now):
+        raise AwsError(_TOO_MUCH, _too_much(stream, shard))
+    number = shard.append(request["Data"], request["PartitionKey"], now)
+    return {"ShardId": shard.shard_id, "SequenceNumber": number}
+
+
+def put_records(account: Account, request: Request) -> Answer:
+    """PutRecords: each record succeeds or fails by itself, in any mixture."""
+    stream = account.usable(request)
+    entries = sequence(request, "Records")
+    if not 1 <= len(entries) <= PUT_RECORDS_MAX:
+        raise invalid(f"Records must hold 1 to {PUT_RECORDS_MAX} records, not {len(entries)}")
+    sizes = [_check(entry) for entry in entries]
+    if sum(sizes) > PUT_BYTES_MAX:
+        raise AwsError(
+            "InvalidArgumentException", f"the records are larger than {PUT_BYTES_MAX} bytes"
+        )
+    shards = [_shard_for(stream, entry) for entry in entries]
+    now = account.clock()
+    fails = account.fail_record
+    answers: list[dict[str, Any]] = []
+    failed = 0
+    for entry, size, shard in zip(entries, sizes, shards, strict=True):
+        if (fails is not None and fails()) or not _fits(account, shard, size, now):
+            failed += 1
+            answers.append({"ErrorCode": _TOO_MUCH, "ErrorMessage": _too_much(stream, shard)})
+        else:
+            number = shard.append(entry["Data"], entry["PartitionKey"], now)
+            answers.append({"SequenceNumber": number, "ShardId": shard.shard_id})
+    return {"FailedRecordCount": failed, "Records": answers}
+
+
+_TOO_MUCH = "ProvisionedThroughputExceededException"
+
+
+def _too_much(stream: Stream, shard: Shard) -> str:
+    return f"rate exceeded for shard {shard.shard_id} in stream {stream.name}"
+
+
+def _check(entry: Any) -> int:  # noqa: ANN401
+    """Refuse a record that breaks a rule of its own; return its size."""
+    data = entry.get("Data")
+    key = entry.get("PartitionKey")
+    if not isinstance(data, bytes):
+        raise AwsError("SerializationException", "Data must be bytes")
+    if not isinstance(key, str) or not 1 <= len(key) <= KEY_CHARACTERS_MAX:
+        raise invalid(f"PartitionKey must be 1 to {KEY_CHARACTERS_MAX} characters")
+    size = len(data) + (len(key) if key.isascii() else len(key.encode()))
+    if size > RECORD_BYTES_MAX:
+        raise invalid(f"a record with its key must not be larger than {RECORD_BYTES_MAX} bytes")
+    return size
+
+
+def _shard_for(stream: Stream, entry: Any) -> Shard:  # noqa: ANN401
+    explicit = entry.get("ExplicitHashKey")
+    if explicit is None:
+        return stream.route(hash_key_of(entry["PartitionKey"]))
+    if not isinstance(explicit, str) or not explicit.isdecimal():
+        raise invalid("ExplicitHashKey must be a decimal number")
+    if int(explicit) >= HASH_KEYS:
+        raise AwsError("InvalidArgumentException", "ExplicitHashKey must be less than 2^128")
+    return stream.route(int(explicit))
+
+
+def _fits(account: Account, shard: Shard, size: int, now: float) -> bool:
+    if not account.settings.limits:
+        return True
+    if not shard.write_bytes.holds(size, now) or not shard.write_records.take(1, now):
+        return False
+    shard.write_bytes.draw(size)
+    return True

@@ -1,0 +1,162 @@
+"""Which shards does a stream have, and how are they split and merged?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kcl_py.local.errors import AwsError, invalid
+from kcl_py.local.kinesis.account import Account, Answer, Request
+from kcl_py.local.kinesis.shards import Shard
+from kcl_py.local.kinesis.streams import Stream
+from kcl_py.local.kinesis.tokens import seal, unseal
+from kcl_py.local.parameters import (
+    mapping,
+    optional_text,
+    optional_time,
+    optional_whole,
+    required_text,
+)
+
+_PAGE_MAX = 10_000
+_PAGE_DEFAULT = 1_000
+
+
+def split_shard(account: Account, request: Request) -> Answer:
+    """SplitShard: two children share the parent's hash keys."""
+    stream = account.changeable(request)
+    parent = _open_shard(account, stream, required_text(request, "ShardToSplit"))
+    text = required_text(request, "NewStartingHashKey")
+    if not text.isdecimal():
+        raise invalid("NewStartingHashKey must be a decimal number")
+    border = int(text)
+    if not parent.first_key + 1 < border < parent.last_key:
+        raise AwsError(
+            "InvalidArgumentException",
+            f"NewStartingHashKey {text} leaves one side of {parent.shard_id} empty or lies outside",
+        )
+    ranges = [(parent.first_key, border - 1), (border, parent.last_key)]
+    _start_reshard(account, stream, [parent], ranges)
+    return {}
+
+
+def merge_shards(account: Account, request: Request) -> Answer:
+    """MergeShards: one child takes the hash keys of two neighbours."""
+    stream = account.changeable(request)
+    first = _open_shard(account, stream, required_text(request, "ShardToMerge"))
+    second = _open_shard(account, stream, required_text(request, "AdjacentShardToMerge"))
+    if first.last_key + 1 != second.first_key and second.last_key + 1 != first.first_key:
+        raise AwsError(
+            "InvalidArgumentException",
+            f"{first.shard_id} and {second.shard_id} are not adjacent",
+        )
+    keys = (min(first.first_key, second.first_key), max(first.last_key, second.last_key))
+    _start_reshard(account, stream, [first, second], [keys])
+    return {}
+
+
+def list_shards(account: Account, request: Request) -> Answer:
+    """ListShards, with filters and pages."""
+    token = optional_text(request, "NextToken")
+    if token is None:
+        stream = account.find(request)
+        after = optional_text(request, "ExclusiveStartShardId") or ""
+        chosen = _filter(account, stream, mapping(request, "ShardFilter"))
+    else:
+        stream, after, chosen = _continue(account, request, token)
+    if not stream.has_shard_listing():
+        raise AwsError("ResourceInUseException", f"stream {stream.name} is {stream.status}")
+    limit = optional_whole(request, "MaxResults", 1, _PAGE_MAX) or _PAGE_DEFAULT
+    accepts = _accepts(account, stream, chosen)
+    shards = [
+        shard for shard in stream.shards.values() if shard.shard_id > after and accepts(shard)
+    ]
+    answer: Answer = {"Shards": [shard.describe() for shard in shards[:limit]]}
+    if len(shards) > limit:
+        fields = [stream.name, stream.made_at, account.clock(), shards[limit - 1].shard_id, chosen]
+        answer["NextToken"] = seal("shards", fields)
+    return answer
+
+
+def _open_shard(account: Account, stream: Stream, shard_id: str) -> Shard:
+    shard = account.shard(stream, shard_id)
+    if not shard.is_open:
+        raise AwsError(
+            "ResourceInUseException", f"{shard_id} is closed: it was split or merged before"
+        )
+    return shard
+
+
+def _start_reshard(
+    account: Account, stream: Stream, parents: list[Shard], ranges: list[tuple[int, int]]
+) -> None:
+    growth = len(ranges) - len(parents)
+    if account.open_shard_count() + growth > account.settings.shards_max:
+        raise AwsError("LimitExceededException", "the account has no more open shards left")
+    now = account.clock()
+    stream.after(
+        now + account.settings.update_seconds, lambda at: stream.reshard(parents, ranges, at)
+    )
+    stream.status = "UPDATING"
+    stream.settle(now)
+
+
+def _continue(account: Account, request: Request, token: str) -> tuple[Stream, str, dict[str, Any]]:
+    """What a NextToken stands for. It names the stream, so nothing else may."""
+    exclusive = ("StreamName", "ExclusiveStartShardId", "StreamCreationTimestamp")
+    if any(request.get(name) is not None for name in exclusive):
+        raise AwsError(
+            "InvalidArgumentException", f"NextToken cannot be given with {', '.join(exclusive)}"
+        )
+    fields = unseal("shards", token)
+    if fields is None:
+        raise AwsError("InvalidArgumentException", "NextToken is not valid")
+    name, made_at, issued_at, after, chosen = fields
+    if account.clock() - issued_at > account.settings.token_seconds:
+        raise AwsError("ExpiredNextTokenException", "NextToken has expired")
+    stream = account.find({"StreamName": name, "StreamARN": request.get("StreamARN")})
+    if stream.made_at != made_at:
+        raise AwsError("InvalidArgumentException", "NextToken is of a stream that was deleted")
+    return stream, after, chosen
+
+
+def _filter(account: Account, stream: Stream, given: dict[str, Any]) -> dict[str, Any]:
+    """The filter with its time made absolute, so that all pages see the same shards."""
+    kind = optional_text(given, "Type")
+    if given and kind not in _FILTERS:
+        raise AwsError("InvalidArgumentException", f"ShardFilter has no Type {kind}")
+    now = account.clock()
+    if kind in ("AT_TIMESTAMP", "FROM_TIMESTAMP"):
+        when = optional_time(given, "Timestamp")
+        if when is None or when > now:
+            raise AwsError("InvalidArgumentException", f"{kind} needs a Timestamp of the past")
+        return {"Type": kind, "Timestamp": max(when, _trim_horizon(stream, now))}
+    if kind == "AFTER_SHARD_ID":
+        return {"Type": kind, "ShardId": required_text(given, "ShardId")}
+    return {"Type": kind, "Timestamp": _trim_horizon(stream, now)} if kind else {}
+
+
+def _trim_horizon(stream: Stream, now: float) -> float:
+    return max(stream.made_at, now - stream.retention_seconds)
+
+
+def _is_open_at(shard: Shard, when: float) -> bool:
+    return shard.made_at <= when and (shard.closed_at is None or shard.closed_at > when)
+
+
+_FILTERS: dict[str | None, Callable[[Shard, dict[str, Any]], bool]] = {
+    None: lambda _shard, _given: True,
+    "AFTER_SHARD_ID": lambda shard, given: shard.shard_id > given["ShardId"],
+    "AT_TRIM_HORIZON": lambda shard, given: _is_open_at(shard, given["Timestamp"]),
+    "FROM_TRIM_HORIZON": lambda _shard, _given: True,
+    "AT_LATEST": lambda shard, _given: shard.is_open,
+    "AT_TIMESTAMP": lambda shard, given: _is_open_at(shard, given["Timestamp"]),
+    "FROM_TIMESTAMP": lambda shard, given: (
+        shard.closed_at is None or shard.closed_at >= given["Timestamp"]
+    ),
+}
+
+
+def _accepts(_account: Account, _stream: Stream, chosen: dict[str, Any]) -> Callable[[Shard], bool]:
+    keeps = _FILTERS[chosen.get("Type")]
+    return lambda shard: keeps(shard, chosen)

@@ -1,0 +1,40 @@
+"""How are streams turned into plain data and back?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcl_py.local.kinesis.account import Account
+from kcl_py.local.kinesis.shards import Shard
+from kcl_py.local.kinesis.streams import Stream
+
+
+def dump_account(account: Account) -> dict[str, Any]:
+    """Every stream that is not being deleted; pending changes are finished first."""
+    for stream in account.streams.values():
+        stream.finish()
+    return {
+        "streams": [
+            {
+                "name": stream.name,
+                "made_at": stream.made_at,
+                "retention_hours": stream.retention_hours,
+                "tags": stream.tags,
+                "next_index": stream.next_index,
+                "shards": [shard.dump() for shard in stream.shards.values()],
+            }
+            for stream in account.streams.values()
+            if stream.status != "DELETED"
+        ]
+    }
+
+
+def load_account(account: Account, saved: dict[str, Any]) -> None:
+    """Replace all streams by the saved ones."""
+    account.streams.clear()
+    for row in saved["streams"]:
+        stream = Stream(row["name"], 1, row["made_at"], row["made_at"])
+        stream.retention_hours = row["retention_hours"]
+        stream.tags = dict(row["tags"])
+        stream.restore([Shard.load(shard) for shard in row["shards"]], row["next_index"])
+        account.streams[stream.name] = stream

@@ -1,0 +1,150 @@
+"""What state is a stream in, and which shards does it have?"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any
+
+from kcl_py.local.kinesis.settings import ACCOUNT, REGION
+from kcl_py.local.kinesis.shards import Shard
+
+HASH_KEYS = 1 << 128
+
+
+def stream_arn(name: str) -> str:
+    """The ARN of a stream of this engine."""
+    return f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{name}"
+
+
+def hash_key_of(partition_key: str) -> int:
+    """Where a partition key lies among the hash keys."""
+    digest = hashlib.md5(partition_key.encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest, "big")
+
+
+class Stream:
+    """A stream. Changes that take a while are kept as one pending step and done when due."""
+
+    def __init__(self, name: str, shard_count: int, now: float, ready_at: float) -> None:
+        self.name = name
+        self.arn = stream_arn(name)
+        self.made_at = now
+        self.status = "CREATING"
+        self.retention_hours = 24
+        self.tags: dict[str, str] = {}
+        self.shards: dict[str, Shard] = {}
+        self._next_index = 0
+        self._open: list[Shard] = []
+        self._open_starts: list[int] = []
+        self._due: float | None = None
+        self._step: Callable[[float], None] | None = None
+        self.after(ready_at, lambda at: self._make_first_shards(shard_count, at))
+
+    def after(self, due: float, step: Callable[[float], None]) -> None:
+        """Do this at `due`, then be ACTIVE."""
+        self._due, self._step = due, step
+
+    def settle(self, now: float) -> None:
+        """Catch up with the clock: finish what is due, forget what retention has passed."""
+        if self._due is not None and now >= self._due:
+            self.finish()
+        if len(self.shards) > len(self._open):
+            self._drop_expired_shards(now - self.retention_seconds)
+
+    def finish(self) -> None:
+        """Do the pending step now, as if it had been done when due."""
+        due, step = self._due, self._step
+        self._due = self._step = None
+        if due is not None and step is not None:
+            self.status = "ACTIVE"
+            step(due)
+
+    @property
+    def retention_seconds(self) -> float:
+        """How long a record is kept."""
+        return self.retention_hours * 3600.0
+
+    @property
+    def open_shards(self) -> list[Shard]:
+        """By hash key."""
+        return self._open
+
+    def has_shard_listing(self) -> bool:
+        """Whether the stream is in a state in which it can be used."""
+        return self.status in ("ACTIVE", "UPDATING")
+
+    def route(self, hash_key: int) -> Shard:
+        """The open shard that takes this hash key."""
+        return self._open[bisect_right(self._open_starts, hash_key) - 1]
+
+    def reshard(self, parents: list[Shard], ranges: list[tuple[int, int]], now: float) -> None:
+        """Close the parents, open children in their place."""
+        children = [self._make_shard(keys, now, parents) for keys in ranges]
+        for parent in parents:
+            parent.close(now, children)
+        self._index_open_shards()
+
+    def children_of(self, shard: Shard) -> list[dict[str, Any]]:
+        """As GetRecords shows them at the end of a closed shard."""
+        children = (self.shards.get(shard_id) for shard_id in shard.child_ids)
+        return [
+            {
+                "ShardId": child.shard_id,
+                "ParentShards": list(child.parent_ids),
+                "HashKeyRange": child.hash_key_range(),
+            }
+            for child in children
+            if child is not None
+        ]
+
+    def restore(self, shards: Iterable[Shard], next_index: int) -> None:
+        """Take over shards that were saved."""
+        self._due = self._step = None
+        self.status = "ACTIVE"
+        self.shards = {shard.shard_id: shard for shard in shards}
+        self._next_index = next_index
+        self._index_open_shards()
+
+    @property
+    def next_index(self) -> int:
+        """Of the next shard to be made."""
+        return self._next_index
+
+    def _make_first_shards(self, count: int, _now: float) -> None:
+        edges = [HASH_KEYS * number // count for number in range(count + 1)]
+        for first, behind in pairwise(edges):
+            self._make_shard((first, behind - 1), self.made_at, [])
+        self._index_open_shards()
+
+    def _make_shard(self, hash_keys: tuple[int, int], now: float, parents: list[Shard]) -> Shard:
+        # A child's second is later than its parents', whatever the clock says: see sequence.py.
+        later = max((parent.made_second + 1 for parent in parents), default=0)
+        shard = Shard(
+            index=self._next_index,
+            made_at=now,
+            made_second=max(int(now), later),
+            hash_keys=hash_keys,
+            parent_ids=tuple(parent.shard_id for parent in parents),
+        )
+        self._next_index += 1
+        self.shards[shard.shard_id] = shard
+        return shard
+
+    def _index_open_shards(self) -> None:
+        self._open = sorted(
+            (shard for shard in self.shards.values() if shard.is_open),
+            key=lambda shard: shard.first_key,
+        )
+        self._open_starts = [shard.first_key for shard in self._open]
+
+    def _drop_expired_shards(self, horizon: float) -> None:
+        expired = [
+            shard_id
+            for shard_id, shard in self.shards.items()
+            if shard.closed_at is not None and shard.closed_at < horizon
+        ]
+        for shard_id in expired:
+            del self.shards[shard_id]
