@@ -154,7 +154,7 @@ class LeaseConfig:
         if self.fence_margin >= two_thirds:
             raise ConfigError(
                 f"leases.fence_margin = {self.fence_margin} must be below {two_thirds:g}, two "
-                "thirds of leases.duration, or a renewal has no time; lower it or raise the duration"
+                "thirds of leases.duration, or a renewal has no time; lower it, or raise that"
             )
         if self.max_leases is not None:
             _check_count("leases.max_leases", self.max_leases, low=1, hint="None is no limit")

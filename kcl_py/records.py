@@ -70,17 +70,17 @@ class Position:
         # Without leading zeros, longer is larger, and equal lengths compare as text.
         return len(self.sequence_number), self.sequence_number, self.sub_sequence_number
 
-    def __lt__(self, other: object) -> bool:
-        return self._order() < other._order() if isinstance(other, Position) else NotImplemented
+    def __lt__(self, other: Position) -> bool:
+        return self._order() < other._order() if _is_position(other) else NotImplemented
 
-    def __le__(self, other: object) -> bool:
-        return self._order() <= other._order() if isinstance(other, Position) else NotImplemented
+    def __le__(self, other: Position) -> bool:
+        return self._order() <= other._order() if _is_position(other) else NotImplemented
 
-    def __gt__(self, other: object) -> bool:
-        return self._order() > other._order() if isinstance(other, Position) else NotImplemented
+    def __gt__(self, other: Position) -> bool:
+        return self._order() > other._order() if _is_position(other) else NotImplemented
 
-    def __ge__(self, other: object) -> bool:
-        return self._order() >= other._order() if isinstance(other, Position) else NotImplemented
+    def __ge__(self, other: Position) -> bool:
+        return self._order() >= other._order() if _is_position(other) else NotImplemented
 
 
 @final
@@ -117,10 +117,10 @@ class Record(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename=_WIRE_N
         return datetime.fromtimestamp(self.arrival_timestamp, UTC)
 
     @overload
-    def json(self) -> Any: ...
+    def json(self) -> Any: ...  # noqa: ANN401 - JSON may be anything
     @overload
     def json(self, type: type[_T]) -> _T: ...
-    def json(self, type: Any = Any) -> Any:  # noqa: A002, ANN401 - as the overloads say
+    def json(self, type: Any = Any) -> Any:  # noqa: A002 - a public name
         """Decode as JSON; with a type also validate.
 
         Args:
@@ -164,6 +164,10 @@ class Record(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename=_WIRE_N
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         # rich would otherwise print every field.
         return [("position", str(self.position)), ("size_bytes", len(self.data))]
+
+
+def _is_position(value: object) -> bool:
+    return isinstance(value, Position)
 
 
 def _is_digits(text: object) -> bool:
