@@ -182,13 +182,12 @@ def _check_class(kind: type[AnyProcessor]) -> None:
         function = getattr(kind, method)
         _refuse_generators(function, f"{name}.{method}")
         if iscoroutine(function) is not (base is AsyncRecordProcessor):
-            word, right = ("a plain def", "async def")
-            if base is RecordProcessor:
-                word, right = right, word
-            other = "RecordProcessor" if base is AsyncRecordProcessor else "AsyncRecordProcessor"
             raise ConfigError(
-                f"{name}.{method} is {word} in a {base.__name__}; make it {right}, or derive "
-                f"{name} from {other}"
+                f"{name}.{method} is a plain def in an AsyncRecordProcessor; make it async def, "
+                f"or derive {name} from RecordProcessor"
+                if base is AsyncRecordProcessor
+                else f"{name}.{method} is async def in a RecordProcessor; make it a plain def, "
+                f"or derive {name} from AsyncRecordProcessor"
             )
 
 
