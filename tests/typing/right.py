@@ -1,0 +1,144 @@
+"""Which programs must a user's type checker accept? Never executed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, assert_type
+
+from kcl_py import (
+    AnyProcessor,
+    AsyncBatch,
+    AsyncPreparedCheckpoint,
+    AsyncRecordProcessor,
+    AsyncShardContext,
+    Backoff,
+    Batch,
+    Checkpointer,
+    Checkpointing,
+    LeaseConfig,
+    LeaseLost,
+    OnError,
+    Position,
+    PreparedCheckpoint,
+    Record,
+    RecordFailed,
+    RecordProcessor,
+    ShardContext,
+    ShardStatus,
+    ShutdownReason,
+    Worker,
+    WorkerConfig,
+    WorkerEvent,
+    each_record,
+)
+
+
+@dataclass
+class Person:
+    name: str
+    age: int
+
+
+def count(batch: Batch) -> None:
+    assert_type(batch[0], Record)
+    assert_type(batch[1:], Sequence[Record])
+    assert_type(batch.shard, ShardContext)
+    assert_type(batch.attempt, int)
+    assert_type(batch.lag, float)
+    assert_type(batch.at_shard_end, bool)
+
+
+async def count_async(batch: AsyncBatch) -> None:
+    await batch.checkpoint(batch[0])
+    assert_type(await batch.prepare(state=b"x"), AsyncPreparedCheckpoint)
+
+
+@each_record
+def greet(record: Record) -> None:
+    assert_type(record.data, bytes)
+    assert_type(record.position, Position)
+    assert_type(record.arrival_time, datetime)
+    assert_type(record.json(Person), Person)
+    assert_type(record.json(list[int]), list[int])
+    assert_type(record.text("latin-1"), str)
+
+
+@each_record
+async def greet_async(record: Record) -> None:
+    assert_type(record.explicit_hash_key, str | None)
+
+
+assert_type(greet, Callable[[], RecordProcessor])
+assert_type(greet_async, Callable[[], AsyncRecordProcessor])
+
+
+class Buffered(RecordProcessor):
+    checkpointing: ClassVar[Checkpointing] = "explicit"
+    idle_after: ClassVar[float | None] = 5.0
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def initialize(self, shard: ShardContext) -> None:
+        assert_type(shard.fencing_token, int)
+        assert_type(shard.checkpointed, Position | None)
+        assert_type(shard.prepared, PreparedCheckpoint | None)
+        if shard.prepared is not None:
+            shard.prepared.commit()
+
+    def process_records(self, batch: Batch) -> None:
+        for record in batch:
+            if not record.data:
+                raise RecordFailed(record, "empty", retry=False)
+        self.flush(batch)
+
+    def shutdown_requested(self, shard: ShardContext) -> None:
+        assert_type(shard.shutdown_reason, ShutdownReason | None)
+        self.flush(shard)
+
+    def flush(self, checkpointer: Checkpointer) -> None:
+        checkpointer.checkpoint(Position.parse("1/2"), wait=False)
+        checkpointer.prepare(state=b"x").commit()
+
+
+class Stored(AsyncRecordProcessor):
+    async def process_records(self, batch: AsyncBatch) -> None:
+        if not batch.shard.is_owner:
+            raise LeaseLost("a newer owner wrote here already")
+        await batch.checkpoint()
+
+    async def lease_lost(self, shard: AsyncShardContext) -> None:
+        assert_type(shard.seconds_left(), float)
+
+
+def all_kinds_of_processors() -> None:
+    Worker(app_name="a", stream="s", processor=count)
+    Worker(app_name="a", stream="s", processor=count_async)
+    Worker(app_name="a", stream="s", processor=greet)
+    Worker(app_name="a", stream="s", processor=greet_async)
+    Worker(app_name="a", stream="s", processor=Stored)
+    Worker(app_name="a", stream="s", processor=lambda: Buffered("x"))
+    Worker(app_name="a", stream="s", processor=functools.partial(Buffered, path="x"))
+
+
+def either(make: Callable[[], AnyProcessor]) -> None:
+    def listen(event: WorkerEvent) -> None:
+        assert_type(event.fields, Mapping[str, object])
+
+    config = WorkerConfig(
+        initial_position=datetime(2026, 11, 21, tzinfo=UTC),
+        leases=LeaseConfig(duration=5.0, max_leases=None),
+        on_error=OnError(then="pause", backoff=Backoff(longest=5.0), give_up_on=(KeyError,)),
+    )
+    with Worker(app_name="a", stream="s", processor=make, config=config, on_event=listen) as worker:
+        assert_type(worker.status().shards, Mapping[str, ShardStatus])
+        assert_type(worker.status().to_dict(), dict[str, Any])
+        assert_type(worker.join(timeout=1.0), bool)
+    assert_type(Position("1") < Position("2"), bool)
+
+
+async def on_my_loop() -> None:
+    await Worker(app_name="a", stream="s", processor=Stored).run_async()
