@@ -257,4 +257,4 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
     if java is not None:
         return f"; the Java KCL's {name} is {java} here"
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else "; `kcl config` lists all"
+    return f"; did you mean {near[0]!r}?" if near else "; kcl_py.config lists all"

@@ -181,7 +181,7 @@ def test_text_that_is_no_value_is_refused(name: str, text: str, wanted: str) -> 
         ("initialPositionInStream", "is initial_position"),
         ("workerIdentifier", "is worker_name"),
         ("tableName", "is table.name"),
-        ("zzz", "`kcl config` lists all"),
+        ("zzz", "kcl_py.config lists all"),
     ],
 )
 def test_an_unknown_setting_is_refused_with_the_right_one(name: str, hint: str) -> None:

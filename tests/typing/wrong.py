@@ -92,5 +92,5 @@ def values(batch: Batch, record: Record) -> None:
     batch.checkpoint(record.sequence_number)  # type: ignore[arg-type]
     batch.checkpoint(record, True)  # type: ignore[call-arg]
     record.json(int).upper()  # type: ignore[attr-defined]
-    Position("1") < "2"  # type: ignore[operator]
+    Position("1") < "2"  # type: ignore[operator]  # noqa: B015
     batch[0] = record  # type: ignore[index]
