@@ -76,7 +76,7 @@ _OPERATIONS = {
 
 
 class Kinesis:
-    """A Kinesis service that lives in this object: no thread, no clock and no randomness of its own.
+    """A Kinesis service inside this object: no thread, clock or randomness of its own.
 
     One call at a time. Requests and answers have boto3's shapes; times are seconds since 1970,
     `Data` is bytes. Answers share values with the store: do not change them.

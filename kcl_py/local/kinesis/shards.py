@@ -147,10 +147,8 @@ class Shard:
             "HashKeyRange": self.hash_key_range(),
             "SequenceNumberRange": numbers,
         }
-        for name, parent in zip(
-            ("ParentShardId", "AdjacentParentShardId"), self.parent_ids, strict=False
-        ):
-            shard[name] = parent
+        roles = ("ParentShardId", "AdjacentParentShardId")
+        shard.update(zip(roles, self.parent_ids, strict=False))
         return shard
 
     def hash_key_range(self) -> dict[str, str]:
