@@ -6,6 +6,7 @@ texts are known to hold neither data nor credentials.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,7 +14,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import botocore.exceptions as boto
-import structlog
 from botocore.parsers import ResponseParserError
 
 from kcl_py.core.events import Failure, FailureKind
@@ -27,7 +27,7 @@ from kcl_py.errors import (
     Unavailable,
 )
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 MESSAGE_LENGTH_MAX: Final = 300
 
@@ -137,6 +137,9 @@ _CALLER_ERRORS: Final = (
     boto.EndpointProviderError,
     boto.UnknownServiceError,
     boto.InvalidConfigError,
+    boto.ProfileNotFound,
+    boto.ConfigNotFound,
+    boto.ConfigParseError,
 )
 _NETWORK_ERRORS: Final = (
     boto.HTTPClientError,
@@ -189,7 +192,8 @@ def failure(error: BaseException, action: str) -> Failure:
     """
     known = (boto.ClientError, boto.BotoCoreError, UnparsableAnswerError)
     if not isinstance(error, known + _NETWORK_ERRORS):
-        _log.error("aws.call_broken", action=action, error_type=type(error).__name__)
+        facts = {"action": action, "error_type": type(error).__name__}
+        _log.error("aws.call_broken", extra=facts)
     return Failure(kind=kind_of(error), action=action, message=describe(error))
 
 

@@ -1,0 +1,211 @@
+"""Which connections does a worker have? One client per purpose, made once, at start.
+
+Making clients is not thread-safe, and a slow scan must never make a lease write wait for a
+connection. A user's session is only asked for clients, and a user's client is never changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, NoRegionError
+
+from kcl_py.aws.decode import hook_dynamodb, hook_kinesis
+from kcl_py.aws.failures import public_error
+from kcl_py.errors import ConfigError, NoCredentials
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kinesis import KinesisClient
+
+    from kcl_py.aws.names import StreamAddress
+    from kcl_py.config import WorkerConfig
+
+Service = Literal["kinesis", "dynamodb"]
+
+LEASE_CALL_SECONDS_MAX: Final = 2.0
+CONNECT_SECONDS_MAX: Final = 1.0
+CONTROL_CONNECT_SECONDS: Final = 3.0
+TABLE_READ_SECONDS: Final = 5.0
+STREAM_READ_SECONDS: Final = 10.0
+"""A page is up to 10 MB; the limit is on silence, not on the whole answer."""
+CONTROL_READ_SECONDS: Final = 10.0
+CONTROL_CONNECTIONS: Final = 2
+
+
+class ClientFactory(Protocol):
+    """Makes a new client at every call, with this configuration (it may merge its own into it)."""
+
+    def __call__(self, service: Service, config: Config, /) -> Any:  # noqa: ANN401 - a client
+        """Make a client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """All clients of a worker.
+
+    Attributes:
+        lease_writes: Conditional writes, with calls that end in time for a fence.
+        table_reads: Scans, batch reads, the index.
+        stream_reads: GetRecords and iterators; also listings.
+        table_control, stream_control: Set-up.
+    """
+
+    lease_writes: DynamoDBClient
+    table_reads: DynamoDBClient
+    table_control: DynamoDBClient
+    stream_reads: KinesisClient
+    stream_control: KinesisClient
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in (
+            self.lease_writes,
+            self.table_reads,
+            self.table_control,
+            self.stream_reads,
+            self.stream_control,
+        ):
+            client.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """How many threads use each client at most."""
+
+    lease_writes: int = 10
+    table_reads: int = 4
+    stream_reads: int = 16
+
+
+def lease_call_seconds(duration: float, margin: float) -> float:
+    """Return within how many seconds a lease write must end, so that three fit before the fence.
+
+    Args:
+        duration: Lease duration, seconds.
+        margin: Fence margin, seconds.
+    """
+    return min(LEASE_CALL_SECONDS_MAX, (2 * duration / 3 - margin) / 3)
+
+
+def make_clients(
+    config: WorkerConfig,
+    stream: StreamAddress,
+    *,
+    session: boto3.session.Session | None = None,
+    client_factory: ClientFactory | None = None,
+    connections: Connections | None = None,
+) -> Clients:
+    """Make all clients of a worker.
+
+    Args:
+        config: Region, endpoints, and the lease duration that calls must fit into.
+        stream: Its ARN says the region of Kinesis.
+        session: Asked for clients; None: the default chain of boto3.
+        client_factory: Used instead of a session.
+        connections: Sizes of the connection pools.
+
+    Raises:
+        ConfigError: No region, a bad profile or endpoint, or a factory that gives one client twice.
+        NoCredentials: There are none.
+    """
+    sizes = connections or Connections()
+    try:
+        make = client_factory or _session_factory(config, stream, session)
+        return _make_all(
+            make, lease_call_seconds(config.leases.duration, config.leases.fence_margin), sizes
+        )
+    except NoRegionError:
+        raise ConfigError(
+            "no AWS region is known; set region in the configuration, AWS_DEFAULT_REGION, or the "
+            "region of the profile"
+        ) from None
+    except BotoCoreError as error:
+        raise public_error(error, "boto3:client") from None
+
+
+def _make_all(make: ClientFactory, lease_seconds: float, sizes: Connections) -> Clients:
+    connect = min(CONNECT_SECONDS_MAX, lease_seconds / 3)
+    clients = Clients(
+        lease_writes=make(
+            "dynamodb", _config(connect, lease_seconds - connect, sizes.lease_writes)
+        ),
+        table_reads=make(
+            "dynamodb", _config(CONNECT_SECONDS_MAX, TABLE_READ_SECONDS, sizes.table_reads)
+        ),
+        table_control=make("dynamodb", _control_config()),
+        stream_reads=make(
+            "kinesis", _config(CONNECT_SECONDS_MAX, STREAM_READ_SECONDS, sizes.stream_reads)
+        ),
+        stream_control=make("kinesis", _control_config()),
+    )
+    for_tables = [clients.lease_writes, clients.table_reads, clients.table_control]
+    for_streams = [clients.stream_reads, clients.stream_control]
+    if len({id(client) for client in [*for_tables, *for_streams]}) < len(for_tables + for_streams):
+        raise ConfigError("client_factory gave one client twice; it must make a new one every time")
+    for table_client in for_tables:
+        hook_dynamodb(table_client)
+    for stream_client in for_streams:
+        hook_kinesis(stream_client)
+    return clients
+
+
+def _config(
+    connect_seconds: float, read_seconds: float, connections: int, *, validate: bool = False
+) -> Config:
+    return Config(
+        # One attempt, really: `max_attempts` would count the retries.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
+        max_pool_connections=connections,
+        tcp_keepalive=True,
+        # Off where requests hold nothing but what we spelled ourselves.
+        parameter_validation=validate,
+        user_agent_extra="lib/kcl_py",
+    )
+
+
+def _control_config() -> Config:
+    return _config(
+        CONTROL_CONNECT_SECONDS, CONTROL_READ_SECONDS, CONTROL_CONNECTIONS, validate=True
+    )
+
+
+def _session_factory(
+    config: WorkerConfig, stream: StreamAddress, session: boto3.session.Session | None
+) -> ClientFactory:
+    asked = session or boto3.session.Session()
+    if asked.get_credentials() is None:
+        raise NoCredentials(
+            "no AWS credentials were found; set a profile (AWS_PROFILE), a role, or keys"
+        )
+    region = config.region or asked.region_name or stream.region
+    regions: dict[Service, str | None] = {
+        "kinesis": stream.region or region,
+        "dynamodb": region,
+    }
+    endpoints: dict[Service, str | None] = {
+        "kinesis": config.kinesis_endpoint_url,
+        "dynamodb": config.dynamodb_endpoint_url,
+    }
+
+    def make(service: Service, wanted: Config, /) -> Any:  # noqa: ANN401 - a client
+        try:
+            return asked.client(
+                service,
+                region_name=regions[service],
+                endpoint_url=endpoints[service],
+                config=wanted,
+            )
+        except ValueError as error:
+            if isinstance(error, BotoCoreError):
+                raise
+            raise ConfigError(
+                f"the endpoint {endpoints[service]!r} of {service} is no URL"
+            ) from None
+
+    return make

@@ -1,0 +1,281 @@
+"""How is a stream described, listed and read? Reads end in values; only set-up raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from kcl_py.aws.decode import DECODED, DecodedPage, RecordsAnswer
+from kcl_py.aws.failures import UnparsableAnswerError, error_code, failure, kind_of, public_error
+from kcl_py.aws.names import StreamAddress
+from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls
+from kcl_py.core.commands import Fetch, StartKind
+from kcl_py.core.consumer.page import Page
+from kcl_py.core.events import Failure, FailureKind, FetchFailed, PageFetched
+from kcl_py.core.facts import StreamFacts
+from kcl_py.core.shards.graph import Shard
+from kcl_py.errors import StreamNotFound, Unavailable
+from kcl_py.records import Position
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+SHARDS_PER_PAGE: Final = 1000
+PAGES_MAX: Final = 1000
+LIST_ATTEMPTS_MAX: Final = 4
+LISTINGS_MAX: Final = 3
+"""How often a listing begins, in case its token expires (it lives 300 s)."""
+
+
+# --------------------------------------------------------------------------------------- describing
+
+
+def describe_stream(
+    client: KinesisClient,
+    stream: StreamAddress,
+    *,
+    patience: Patience,
+    on_progress: Callable[[str], None],
+) -> StreamFacts:
+    """Find out which stream this is; wait while it is being created.
+
+    Args:
+        client: For control calls.
+        stream: As the user named it.
+        patience: How to wait; at most ten minutes.
+        on_progress: Told what is being waited for.
+
+    Raises:
+        StreamNotFound: It is not there, or is being deleted.
+        KclError: Access, credentials, or the service.
+    """
+    for _ in range(POLLS_MAX):
+        summary = _summary(client, stream, patience)
+        status = summary["StreamStatus"]
+        if status == "DELETING":
+            raise StreamNotFound(
+                f"the stream {stream.name} is being deleted; name another, or create it again"
+            )
+        if status != "CREATING" and summary["OpenShardCount"] > 0:
+            return StreamFacts(
+                name=summary["StreamName"],
+                arn=summary["StreamARN"],
+                created_at=summary["StreamCreationTimestamp"].timestamp(),
+            )
+        on_progress(f"the stream {stream.name} is {status} and has no open shard yet")
+        patience.sleep(POLL_SECONDS)
+        if patience.is_stopping():
+            raise Unavailable(f"stopped while waiting for the stream {stream.name}")
+    raise Unavailable(
+        f"the stream {stream.name} had no open shard for {POLL_SECONDS * POLLS_MAX:.0f} s; "
+        "look at it in the console"
+    )
+
+
+def _summary(client: KinesisClient, stream: StreamAddress, patience: Patience) -> Mapping[str, Any]:
+    action = "kinesis:DescribeStreamSummary"
+    try:
+        answer: Mapping[str, Any] = control_calls(patience)(
+            client.describe_stream_summary, **stream.parameters
+        )
+        return _checked_summary(answer)
+    except Exception as error:  # noqa: BLE001 - every exception has a meaning
+        if kind_of(error) is FailureKind.GONE:
+            raise StreamNotFound(
+                f"there is no stream {stream.name} in {client.meta.region_name}; "
+                "check name, region and account, or create it"
+            ) from None
+        # Without its cause, whose text may quote a signature.
+        raise public_error(error, action) from None
+
+
+def _checked_summary(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    summary: Mapping[str, Any] = answer.get("StreamDescriptionSummary") or {}
+    needed = ("StreamName", "StreamARN", "StreamStatus", "StreamCreationTimestamp")
+    if any(summary.get(name) is None for name in needed):
+        raise UnparsableAnswerError("an answer that describes no stream")
+    return {"OpenShardCount": 1, **summary}
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsSeen:
+    """All shards of a stream.
+
+    Attributes:
+        server_time: Unix seconds of the Date header of the first page; None: it had none.
+    """
+
+    shards: tuple[Shard, ...]
+    server_time: float | None
+
+
+class StreamReader:
+    """Lists and reads the shards of one stream. Thread-safe; never raises.
+
+    Args:
+        client: Prepared by `decode.hook_kinesis`.
+        stream: As the user named it.
+        patience: How a throttled listing waits.
+    """
+
+    def __init__(
+        self, *, client: KinesisClient, stream: StreamAddress, patience: Patience | None = None
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._patience = patience or Patience()
+
+    def list_shards(self) -> ShardsSeen | Failure:
+        """List all shards, afresh; a listing whose token expired starts again."""
+        action = "kinesis:ListShards"
+        for listing in range(LISTINGS_MAX):
+            try:
+                return self._list_once()
+            except Exception as error:  # noqa: BLE001 - every exception has a meaning
+                is_last = listing == LISTINGS_MAX - 1
+                if is_last or error_code(error) != "ExpiredNextTokenException":
+                    return failure(error, action)
+        raise AssertionError("the last listing returns")
+
+    def _list_once(self) -> ShardsSeen:
+        shards: dict[str, Shard] = {}
+        server_time: float | None = None
+        for number, answer in enumerate(self._listing_pages()):
+            if number == 0:
+                server_time = _server_time(answer)
+            for described in answer["Shards"]:
+                shard = _shard(described)
+                shards[shard.shard_id] = shard
+        return ShardsSeen(tuple(shards.values()), server_time)
+
+    def _listing_pages(self) -> Iterator[Mapping[str, Any]]:
+        which: dict[str, Any] = self._stream.parameters
+        for _ in range(PAGES_MAX):
+            answer: Mapping[str, Any] = control_calls(self._patience, attempts=LIST_ATTEMPTS_MAX)(
+                self._client.list_shards, MaxResults=SHARDS_PER_PAGE, **which
+            )
+            if answer.get("Shards") is None:
+                raise UnparsableAnswerError("an answer without Shards")
+            yield answer
+            if not answer.get("NextToken"):
+                return
+            which = {"NextToken": answer["NextToken"]}
+        raise UnparsableAnswerError(f"more than {PAGES_MAX} pages of shards")
+
+    def fetch(self, command: Fetch) -> PageFetched | FetchFailed:
+        """Read one page, once; get an iterator first if there is none."""
+        action = "kinesis:GetShardIterator"
+        try:
+            iterator = command.iterator or self._iterator(command)
+            action = "kinesis:GetRecords"
+            # An iterator says which stream it is of; only another account's needs the ARN besides.
+            parameters: dict[str, Any] = {"StreamARN": self._stream.arn} if self._stream.arn else {}
+            answer = self._client.get_records(
+                ShardIterator=iterator, Limit=command.records_max, **parameters
+            )
+            return _page_fetched(command, answer)
+        except Exception as error:  # noqa: BLE001 - every exception has a meaning
+            return FetchFailed(command.fetch_id, command.key, failure(error, action))
+
+    def _iterator(self, command: Fetch) -> str:
+        start = command.start
+        where: dict[str, Any] = {"ShardIteratorType": start.kind.value, **self._stream.parameters}
+        if start.kind is StartKind.AT_TIMESTAMP:
+            # botocore cuts it to whole seconds: a little earlier, so nothing is left out.
+            where["Timestamp"] = start.timestamp
+        elif start.kind is not StartKind.TRIM_HORIZON:
+            where["StartingSequenceNumber"] = start.sequence_number
+        answer: Mapping[str, Any] = self._client.get_shard_iterator(
+            ShardId=command.shard_id, **where
+        )
+        iterator = answer.get("ShardIterator")
+        if not isinstance(iterator, str) or not iterator:
+            raise UnparsableAnswerError("an answer without ShardIterator")
+        return iterator
+
+
+def _page_fetched(command: Fetch, answer: Mapping[str, Any]) -> PageFetched:
+    """Turn an answer into an event; one that contradicts itself raises UnparsableAnswerError."""
+    decoded = answer.get(DECODED)
+    if not isinstance(decoded, DecodedPage):
+        raise UnparsableAnswerError("an answer that was not decoded")
+    said = decoded.answer
+    children = _children(said)
+    if said.next_shard_iterator == "" or (said.next_shard_iterator and children):
+        raise UnparsableAnswerError("an answer that both ends a shard and goes on")
+    if said.records:
+        _check_ends(said)
+    return PageFetched(
+        fetch_id=command.fetch_id,
+        key=command.key,
+        # The body is about as large as its records are in memory, which is what the budget is for.
+        page=Page(said.records, decoded.body_bytes) if said.records else None,
+        next_iterator=said.next_shard_iterator,
+        children=children,
+        lag=(said.millis_behind_latest or 0.0) / 1000,
+        # Base64 grows data by a third, and a key takes less room than the names around it: never
+        # below what the service counts, and within a few percent for large records.
+        bytes_read=decoded.body_bytes * 3 // 4,
+    )
+
+
+def _check_ends(said: RecordsAnswer) -> None:
+    try:
+        first, last = (Position(said.records[index].sequence_number) for index in (0, -1))
+    except ValueError:
+        raise UnparsableAnswerError("an answer with a sequence number that is none") from None
+    if last < first:
+        raise UnparsableAnswerError("an answer with records out of order")
+
+
+def _children(said: RecordsAnswer) -> tuple[Shard, ...]:
+    return tuple(
+        Shard(
+            shard_id=child.shard_id,
+            parents=tuple(child.parent_shards),
+            hash_range=(
+                _hash_key(child.hash_key_range.starting_hash_key),
+                _hash_key(child.hash_key_range.ending_hash_key),
+            ),
+            is_open=True,
+        )
+        for child in said.child_shards or ()
+    )
+
+
+def _shard(described: Mapping[str, Any]) -> Shard:
+    try:
+        parents = (described.get("ParentShardId"), described.get("AdjacentParentShardId"))
+        hash_keys = described["HashKeyRange"]
+        numbers = described["SequenceNumberRange"]
+        return Shard(
+            shard_id=described["ShardId"],
+            parents=tuple(parent for parent in parents if parent),
+            hash_range=(
+                _hash_key(hash_keys["StartingHashKey"]),
+                _hash_key(hash_keys["EndingHashKey"]),
+            ),
+            is_open=not numbers.get("EndingSequenceNumber"),
+            starting_sequence_number=numbers["StartingSequenceNumber"],
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise UnparsableAnswerError("an answer with a shard that is described in part") from None
+
+
+def _hash_key(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise UnparsableAnswerError("an answer with a hash key that is no number")
+    return int(text)
+
+
+def _server_time(answer: Mapping[str, Any]) -> float | None:
+    headers = (answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,200 @@
+"""Is there a lease table that can be used, and if not, may we create it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from kcl_py.aws.attributes import INDEX, KEY, OWNER
+from kcl_py.aws.failures import UnparsableAnswerError, error_code, kind_of, public_error
+from kcl_py.aws.lease_table import table_id_of
+from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls
+from kcl_py.core.events import FailureKind
+from kcl_py.core.facts import TableFacts
+from kcl_py.errors import LeaseTableError, Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from kcl_py.config import TableConfig
+
+KEY_SCHEMA: Final = [{"AttributeName": KEY, "KeyType": "HASH"}]
+INDEX_SCHEMA: Final = [
+    {"AttributeName": OWNER, "KeyType": "HASH"},
+    {"AttributeName": KEY, "KeyType": "RANGE"},
+]
+_READY: Final = frozenset({"ACTIVE", "UPDATING"})
+
+
+def open_table(
+    client: DynamoDBClient,
+    config: TableConfig,
+    app_name: str,
+    *,
+    patience: Patience,
+    on_progress: Callable[[str], None],
+) -> TableFacts:
+    """Find the lease table, or create it with its index; wait until it can be used.
+
+    Args:
+        client: For control calls.
+        config: `create` and what a new table gets.
+        app_name: Names the table unless the configuration does.
+        patience: How to wait; at most ten minutes.
+        on_progress: Told what is being waited for.
+
+    Raises:
+        LeaseTableError: Missing and not to be created, no lease table, global, or unusable.
+        KclError: Access, credentials, or the service.
+    """
+    name = config.name or app_name
+    table = _describe(client, name, patience)
+    created = table is None
+    if created:
+        if not config.create:
+            raise LeaseTableError(_how_to_create(name))
+        on_progress(f"creating the lease table {name}")
+        _create(client, name, config, patience)
+    table = _wait_until_ready(client, name, table, patience, on_progress)
+    if created and config.point_in_time_recovery:
+        _call(
+            "dynamodb:UpdateContinuousBackups",
+            patience,
+            client.update_continuous_backups,
+            TableName=name,
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+        )
+    return TableFacts(name=name, table_id=table_id_of(table), has_index=has_index(table))
+
+
+def create_request(name: str, config: TableConfig) -> dict[str, Any]:
+    """Spell the creation of a lease table and its index, in one call."""
+    request: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": KEY_SCHEMA,
+        "AttributeDefinitions": [
+            {"AttributeName": KEY, "AttributeType": "S"},
+            {"AttributeName": OWNER, "AttributeType": "S"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": INDEX,
+                "KeySchema": INDEX_SCHEMA,
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    }
+    if config.tags:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in config.tags.items()]
+    if config.deletion_protection:
+        request["DeletionProtectionEnabled"] = True
+    if config.kms_key is not None:
+        request["SSESpecification"] = {
+            "Enabled": True,
+            "SSEType": "KMS",
+            "KMSMasterKeyId": config.kms_key,
+        }
+    return request
+
+
+def has_index(table: Mapping[str, Any]) -> bool:
+    """Say whether the index on the owner can be asked."""
+    return any(
+        index.get("IndexName") == INDEX
+        and index.get("IndexStatus", "ACTIVE") in _READY
+        and index.get("KeySchema") == INDEX_SCHEMA
+        for index in table.get("GlobalSecondaryIndexes") or ()
+    )
+
+
+def check_table(name: str, table: Mapping[str, Any]) -> None:
+    """Refuse a table that leases cannot live in.
+
+    Raises:
+        LeaseTableError: Another key, or replicated to other regions.
+    """
+    types = {
+        attribute.get("AttributeName"): attribute.get("AttributeType")
+        for attribute in table.get("AttributeDefinitions") or ()
+    }
+    if table.get("KeySchema") != KEY_SCHEMA or types.get(KEY) != "S":
+        raise LeaseTableError(
+            f"the table {name} is not a lease table: its key is not the string {KEY} alone; "
+            "choose another app_name or table.name"
+        )
+    if table.get("Replicas"):
+        raise LeaseTableError(
+            f"the table {name} is a global table, where two regions could give one lease to two "
+            "workers; use a table of one region"
+        )
+
+
+def _how_to_create(name: str) -> str:
+    return (
+        f"there is no table {name} and table.create is off; allow it, or create one with the "
+        f"partition key {KEY} (S) and the index {INDEX} ({OWNER} (S), {KEY} (S), KEYS_ONLY)"
+    )
+
+
+def _create(client: DynamoDBClient, name: str, config: TableConfig, patience: Patience) -> None:
+    try:
+        control_calls(patience)(client.create_table, **create_request(name, config))
+    except Exception as error:  # noqa: BLE001 - every exception has a meaning
+        # Another worker of the fleet was faster, or our own attempt had come through.
+        if error_code(error) != "ResourceInUseException":
+            raise public_error(error, "dynamodb:CreateTable") from None
+
+
+def _wait_until_ready(
+    client: DynamoDBClient,
+    name: str,
+    table: Mapping[str, Any] | None,
+    patience: Patience,
+    on_progress: Callable[[str], None],
+) -> Mapping[str, Any]:
+    for _ in range(POLLS_MAX):
+        status = "not visible yet" if table is None else str(table.get("TableStatus"))
+        if table is not None:
+            check_table(name, table)
+            if status in _READY:
+                return table
+            if status != "CREATING":
+                raise LeaseTableError(
+                    f"the lease table {name} is {status}; start again once it is ACTIVE, "
+                    "or use another table.name"
+                )
+        on_progress(f"the lease table {name} is {status}")
+        patience.sleep(POLL_SECONDS)
+        if patience.is_stopping():
+            raise Unavailable(f"stopped while waiting for the lease table {name}")
+        table = _describe(client, name, patience)
+    raise Unavailable(
+        f"the lease table {name} was not ready after {POLL_SECONDS * POLLS_MAX:.0f} s; "
+        "look at it in the console"
+    )
+
+
+def _describe(client: DynamoDBClient, name: str, patience: Patience) -> Mapping[str, Any] | None:
+    def call() -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = client.describe_table(TableName=name)
+        if not answer.get("Table"):
+            raise UnparsableAnswerError("an answer that describes no table")
+        table: Mapping[str, Any] = answer["Table"]
+        return table
+
+    try:
+        return control_calls(patience)(call)
+    except Exception as error:  # noqa: BLE001 - every exception has a meaning
+        if kind_of(error) is FailureKind.GONE:
+            return None
+        raise public_error(error, "dynamodb:DescribeTable") from None
+
+
+def _call(
+    action: str, patience: Patience, call: Callable[..., object], **parameters: object
+) -> None:
+    try:
+        control_calls(patience)(call, **parameters)
+    except Exception as error:  # noqa: BLE001 - every exception has a meaning
+        raise public_error(error, action) from None
