@@ -47,7 +47,8 @@ def create_table(world: World, request: Request) -> Answer:
     for index in sequence(request, "GlobalSecondaryIndexes"):
         made = _index(table.schema, index, kinds)
         table.indexes[made.name] = made
-    used = {n for t in (table, *table.indexes.values()) for n in t.schema.names}
+    schemas = (table.schema, *(index.schema for index in table.indexes.values()))
+    used = {attribute for schema in schemas for attribute in schema.names}
     if used != kinds.keys():
         raise invalid("AttributeDefinitions must hold the attributes of the keys and no others")
     table.settings = _settings(request)

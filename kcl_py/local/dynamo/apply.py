@@ -33,7 +33,7 @@ from kcl_py.local.dynamo.values import (
 from kcl_py.local.errors import AwsError, invalid
 
 Place: TypeAlias = tuple[str | int, ...]
-Applied: TypeAlias = tuple[Item, list[str]]
+Applied: TypeAlias = tuple[Item, tuple[str, ...]]
 Updater: TypeAlias = Callable[[Item, Names, Values], Applied]
 _Action: TypeAlias = Callable[[Item, Names, Values], Value | None]
 
@@ -45,11 +45,14 @@ def compile_update(update: Update) -> Updater:
     targets = update.targets()
     actions = _actions(update)
     is_flat = all(len(path.parts) == 1 for path in targets)
+    heads = [str(path.parts[0]) for path in targets]
+    plain = None if any(head.startswith("#") for head in heads) else tuple(heads)
 
     def apply(item: Item, names: Names, values: Values) -> Applied:
-        places = [resolve(path, names) for path in targets]
-        touched = [str(place[0]) for place in places]
+        touched = plain or tuple(names[head] if head[0] == "#" else head for head in heads)
+        places: list[Place] = []
         if not is_flat or len(set(touched)) < len(touched):
+            places = [resolve(path, names) for path in targets]
             _check_overlap(places)
         results = [action(item, names, values) for action in actions]
         made = dict(item)

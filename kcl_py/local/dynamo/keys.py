@@ -51,7 +51,7 @@ class KeySchema(NamedTuple):
         if value is None:
             return None
         content = _content(self.partition, self.partition_kind, value, _PARTITION_BYTES_MAX)
-        raw = content if isinstance(content, bytes) else str(content).encode()
+        raw = content if type(content) is bytes else str(content).encode()
         if self.sort is None or self.sort_kind is None:
             return (zlib.crc32(raw), content, 0)
         sort_value = item.get(self.sort)

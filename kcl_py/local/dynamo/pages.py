@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kcl_py.local.dynamo.capacity import Units, read_units
@@ -24,7 +25,8 @@ _PAGE_BYTES_MAX = 1_048_576
 _SEGMENTS_MAX = 1_000_000
 
 
-class _Source(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Source:
     """What is read: a table or an index, now or a moment ago."""
 
     table: Table

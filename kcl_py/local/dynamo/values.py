@@ -72,6 +72,8 @@ def clean(value: Any) -> Value:  # noqa: ANN401
         AwsError: The value is not one that an item may hold.
     """
     if type(value) is dict and len(value) == 1:
+        if type(value.get("S")) is str:
+            return value
         for kind, content in value.items():
             cleaner = _CLEANERS.get(kind)
             if cleaner is not None:

@@ -9,7 +9,7 @@ from kcl_py.local.dynamo.keys import Place
 from kcl_py.local.dynamo.plans import Bound, bind
 from kcl_py.local.dynamo.store import Row
 from kcl_py.local.dynamo.tables import Table
-from kcl_py.local.dynamo.values import Item, clean, item_size, text_size, value_size
+from kcl_py.local.dynamo.values import Item, Value, clean, item_size, text_size, value_size
 from kcl_py.local.dynamo.world import Answer, Request, World
 from kcl_py.local.errors import AwsError, invalid
 
@@ -89,9 +89,9 @@ def prepare_update(world: World, request: Request) -> Change:
         if name in touched:
             raise invalid(f"{name} is part of the key and cannot be updated")
     size = base.size
-    for name in touched if len(touched) == 1 else dict.fromkeys(touched):
-        size += _size_of(item, name) - _size_of(base.item, name)
-    return Change(table, place, old, _checked_row(table, item, size), tuple(touched))
+    for name in dict.fromkeys(touched):
+        size += _growth(name, base.item.get(name), item.get(name))
+    return Change(table, place, old, _checked_row(table, item, size, touched), touched)
 
 
 def prepare_check(world: World, request: Request) -> Change:
@@ -119,16 +119,23 @@ def clean_item(item: Any) -> Item:  # noqa: ANN401
     return {name: clean(value) for name, value in item.items()}
 
 
-def _size_of(item: Item, name: str) -> int:
-    value = item.get(name)
-    return 0 if value is None else text_size(name) + value_size(value)
+def _growth(name: str, old: Value | None, new: Value | None) -> int:
+    """By how much an item grows when one attribute changes."""
+    if old is None:
+        return 0 if new is None else text_size(name) + value_size(new)
+    if new is None:
+        return -text_size(name) - value_size(old)
+    return value_size(new) - value_size(old)
 
 
-def _checked_row(table: Table, item: Item, size: int) -> Row:
+def _checked_row(
+    table: Table, item: Item, size: int, touched: tuple[str, ...] | None = None
+) -> Row:
     if size > ITEM_BYTES_MAX:
         raise invalid(f"the item is larger than {ITEM_BYTES_MAX} bytes")
     for index in table.indexes.values():
-        index.check(item)
+        if touched is None or index.schema.partition in touched or index.schema.sort in touched:
+            index.check(item)
     return Row(item, size)
 
 
@@ -139,10 +146,10 @@ def _check_condition(
     if condition is None or condition(old.item if old else {}, bound.names, bound.values):
         return
     world.count_write(table, Units(write_units(old.size if old else 0)))
-    extra: dict[str, object] = {}
+    error = AwsError(CONDITION_FAILED, "the conditional request failed")
     if old is not None and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
-        extra["Item"] = dict(old.item)
-    raise AwsError(CONDITION_FAILED, "the conditional request failed", **extra)
+        error.extra["Item"] = dict(old.item)
+    raise error
 
 
 def _write(world: World, request: Request, change: Change, returns: tuple[str, ...]) -> Answer:
