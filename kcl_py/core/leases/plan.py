@@ -18,6 +18,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush, nsmallest
 
+PLAN_VERSION = 1
+"""Written into worker rows; the lowest live version wins. There is one so far."""
+
 _HALVES_CACHED = 65_536
 _LOW_64 = 2**64 - 1
 

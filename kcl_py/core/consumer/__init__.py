@@ -1,0 +1,3 @@
+"""What happens to one shard while we own it? Reading, delivery, progress, end."""
+
+from __future__ import annotations

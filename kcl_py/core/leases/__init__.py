@@ -1,0 +1,3 @@
+"""Who owns which shard? The lease protocol: rows, sights, writes, plan, handoff."""
+
+from __future__ import annotations

@@ -1,0 +1,448 @@
+"""Which leases are ours, and what happens to each?
+
+The lease side of the core: where its parts meet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kcl_py.core.leases.balance import Balance
+from kcl_py.core.leases.failing import Failing
+from kcl_py.core.leases.holding import Holding
+from kcl_py.core.leases.membership import Membership
+from kcl_py.core.leases.requests import Requests
+from kcl_py.core.leases.rows import LeaseRow
+from kcl_py.core.leases.scanner import Scan, Scanner
+from kcl_py.core.leases.startup import Startup
+from kcl_py.core.leases.stopping import Stopping
+from kcl_py.core.leases.taking import Taking
+from kcl_py.core.leases.victim import Victim
+from kcl_py.core.leases.writes import WriteKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kcl_py.core.events import FailureKind, RowsRead
+    from kcl_py.core.facts import StreamFacts, TableFacts
+    from kcl_py.core.leases.desk import Desk
+    from kcl_py.core.leases.rows import ApplicationRow, Pending
+    from kcl_py.core.ports import Epoch
+    from kcl_py.core.shards.graph import Shard
+    from kcl_py.errors import KclError
+    from kcl_py.records import Position
+
+
+class Keeper:
+    """The lease side: implements `LeasePort` for the consumers.
+
+    And listens to all of its own parts.
+
+    Args:
+        on_finish: Called once when the worker is done, with the error that stopped it.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        table: TableFacts,
+        stream: StreamFacts,
+        on_finish: Callable[[KclError | None], None],
+    ) -> None:
+        self.holdings: dict[str, Holding] = {}
+        self.victims: dict[str, Victim] = {}
+        self.running_lost: set[str] = set()
+        self.is_ready = False
+        self._desk = desk
+        self._release_after: set[str] = set()
+        self._children: dict[str, tuple[str, ...]] = {}
+        self._is_joined = False
+        self._membership = Membership(desk, self)
+        self._failing = Failing(
+            desk,
+            self,
+            table=table,
+            recreate_row=self._membership.recreate,
+            on_finish=on_finish,
+        )
+        self._scanner = Scanner(desk, self, has_index=table.has_index)
+        self._taking = Taking(desk, self)
+        self._requests = Requests(desk, self._take_given)
+        self._balance = Balance(
+            desk, self._taking, self._requests, mine=self._mine, review=self._review
+        )
+        self._startup = Startup(
+            desk,
+            self,
+            table=table,
+            stream=stream,
+            membership=self._membership,
+            scanner=self._scanner,
+        )
+        self._stopping = Stopping(
+            desk,
+            self,
+            taking=self._taking,
+            requests=self._requests,
+            balance=self._balance,
+            membership=self._membership,
+            scanner=self._scanner,
+        )
+
+    # ----------------------------------------------------------------------------- start and stop
+
+    @property
+    def error(self) -> KclError | None:
+        """What makes the worker fail, if anything does."""
+        return self._failing.error
+
+    def start(self, now: float) -> None:
+        """Begin the start sequence."""
+        self._startup.begin(now)
+
+    def ready(self, now: float, application: ApplicationRow) -> None:
+        """The table was read completely: sync the shards, then begin to take."""
+        self._is_joined = True
+        self._desk.shards.begin(now, application, then=self._synced)
+
+    def _synced(self, now: float) -> None:
+        if self._desk.stopping or self.error is not None or self.is_ready:
+            return
+        self.is_ready = True
+        self._desk.calls.report("worker.ready", "info", leases=len(self._desk.sights.leases))
+        self._balance.start(now)
+        self._scanner.start(now)
+        jitter = self._desk.rng.uniform(0, 1) if self._is_contended() else 0.0
+        self._desk.timers.at(now + jitter, ("first",), self._first_takes)
+
+    def _is_contended(self) -> bool:
+        return any(w != self._desk.me and s.present for w, s in self._desk.sights.workers.items())
+
+    def _first_takes(self, now: float) -> None:
+        if not self._desk.stopping:
+            self._taking.start(now)
+            self._review(now)
+
+    def stop(self, now: float) -> None:
+        """Drain and leave; a second call changes nothing."""
+        if not self._desk.stopping and self.error is None:
+            self._stopping.begin(now, joined=self._is_joined)
+
+    def fail(self, now: float, error: KclError) -> None:
+        """Fence everything, then finish with the error."""
+        self._failing.fail(now, error)
+
+    def failed(self, now: float, error: KclError) -> None:
+        """This worker must not start."""
+        self._failing.fail(now, error)
+
+    def finish(self, error: KclError | None) -> None:
+        """The worker is done."""
+        self._failing.finish(error)
+
+    def fence_all(self, now: float, why: str) -> None:
+        """Give up every lease at once."""
+        self._failing.fence_all(now, why)
+
+    def settle(self, now: float) -> None:
+        """Act on what was only noted while an event was handled."""
+        self._failing.settle(now)
+
+    def table_failed(self, now: float, kind: FailureKind, action: str, message: str) -> None:
+        """The table is gone, or denies a call."""
+        self._failing.table_failed(now, kind, action, message)
+
+    def own_row_vanished(self, now: float) -> None:
+        """Our worker row is not there."""
+        self._failing.own_row_vanished(now)
+
+    # --------------------------------------------------------------------------------------- plan
+
+    def _mine(self) -> Mapping[str, str | None]:
+        mine: dict[str, str | None] = dict.fromkeys(self._taking.open_keys, self._desk.me)
+        for key, holding in self.holdings.items():
+            taker = self.victims[key].taker
+            if holding.is_owner:
+                mine[key] = self._desk.me if taker is None else taker
+            else:
+                mine[key] = holding.give_to
+        return mine
+
+    def _review(self, now: float) -> None:
+        if self.is_ready and not self._desk.stopping:
+            self._balance.carry_out(now, after_scan=False)
+
+    def scanned(self, now: float, scan: Scan) -> None:
+        """A periodic scan is over."""
+        if self._desk.stopping:
+            return
+        if scan.is_complete:
+            self._membership.remove_dead(now)
+        self._balance.carry_out(now, after_scan=scan.is_complete)
+        for key in sorted(scan.leases):
+            sight = self._desk.sights.leases.get(key)
+            if sight is not None and self._desk.me in (
+                sight.row.owner,
+                sight.row.checkpoint_owner,
+            ):
+                self.examine(now, sight.row)
+
+    def is_at_work(self, key: str) -> bool:
+        """We hold the lease, take it or give it away."""
+        return key in self.holdings or self._taking.is_busy(key)
+
+    def examine(self, now: float, row: LeaseRow) -> None:
+        """A row names us though we do not hold it: an offer, an orphan, a handoff to us."""
+        if self.is_at_work(row.key) or row.is_finished:
+            return
+        me = self._desk.me
+        if row.owner == me and row.checkpoint_owner is not None:
+            self._requests.adopt(now, row)
+        elif self._desk.stopping or self.error is not None:
+            return
+        elif row.owner == me:
+            self._take_given(now, row)
+        elif row.checkpoint_owner == me and not self._desk.consumers.is_running(row.key):
+            self._forward(now, row)
+
+    def _forward(self, now: float, row: LeaseRow) -> None:
+        """The orphan of a handoff: on to its live taker, else ours."""
+        if row.owner is not None and self._desk.sights.is_running(row.owner, now):
+            self.give_stray(now, row, row.owner)
+        else:
+            self._take_given(now, row)
+
+    # -------------------------------------------------------------------------------------- taking
+
+    def may_take(self, now: float, key: str) -> bool:
+        """Say whether a take of this lease may be sent now."""
+        limit = self._desk.config.leases.max_leases
+        held = sum(1 for h in self.holdings.values() if h.is_owner) + len(self._taking.open_keys)
+        return (
+            self.is_ready
+            and not self._desk.stopping
+            and self.error is None
+            and not self.is_at_work(key)
+            and not self._desk.consumers.is_running(key)
+            and now >= self._desk.avoid_until.get(key, now)
+            and (limit is None or held < limit)
+        )
+
+    def _take_given(self, now: float, row: LeaseRow) -> None:
+        if self.may_take(now, row.key):
+            self._taking.take(now, row)
+
+    def taken(self, now: float, row: LeaseRow, sent_at: float) -> None:
+        """A take applied: a new epoch begins, from what its answer says."""
+        self._requests.forget(now, row.key)
+        if self._desk.stopping or self.error is not None:
+            self._stopping.taken(now, row)
+            return
+        holding = Holding(self._desk, row, sent_at, self)
+        self.holdings[row.key] = holding
+        self.victims[row.key] = Victim(self._desk, holding, lambda at: self._may_shed(at, row.key))
+        waits = self._desk.shards.waits_for_parents(row)
+        self._desk.calls.report(
+            "lease.taken", "info", row.key, token=row.counter, checkpoint=str(row.checkpoint)
+        )
+        self._desk.consumers.begin(now, holding.epoch(), waits_for_parents=waits)
+        if waits:
+            self._desk.shards.watch_parents(now, row)
+        holding.start(now)
+
+    def _may_shed(self, now: float, key: str) -> bool:
+        taker = self.victims[key].taker
+        return taker is not None and self._balance.has_share_without(now, taker)
+
+    def give_stray(self, now: float, row: LeaseRow, successor: str | None) -> None:
+        """Give away a lease whose row names us, though nothing of it runs here.
+
+        Without a position.
+        """
+        holding = Holding(self._desk, row, now, self)
+        self.holdings[row.key] = holding
+        self.victims[row.key] = Victim(self._desk, holding, lambda _at: False)
+        pending = row.checkpoint_owner == self._desk.me and successor == row.owner
+        kind = WriteKind.TRANSFER if pending else WriteKind.RELEASE
+        holding.give(now, kind, successor)
+
+    # ------------------------------------------------------------------------------------ holdings
+
+    def handoff_seen(self, now: float, holding: Holding) -> None:
+        """Read the pending handoff off a successful answer."""
+        self.victims[holding.key].seen(now)
+
+    def cancelled(self, now: float, holding: Holding) -> None:
+        """A cancel is durable."""
+        self.victims[holding.key].cancelled(now)
+
+    def over(self, now: float, holding: Holding, *, given: bool) -> None:
+        """A lease is not ours any more: given away, ended or lost."""
+        key = holding.key
+        del self.holdings[key]
+        self.victims.pop(key).stop()
+        self._desk.shards.forget_parents(now, key)
+        self._desk.shards.forget_children(now, key)
+        children = self._children.pop(key, ())
+        if self._desk.consumers.is_running(key):
+            self.running_lost.add(key)
+        if given:
+            self._desk.calls.report(
+                "lease.given", "info", key, kind=holding.give_kind, to=holding.give_to
+            )
+            if holding.give_kind is WriteKind.END and children and not self._desk.stopping:
+                self._take_children(now, children)
+        if self._desk.stopping and self.error is None:
+            self._stopping.check(now)
+        elif self.is_ready and holding.give_kind is not None:
+            self._desk.timers.at(now, ("review",), self._review)
+
+    def _take_children(self, now: float, children: tuple[str, ...]) -> None:
+        """Whoever wrote the last SHARD_END takes the ownerless children itself."""
+
+        def have_read(at: float, read: RowsRead) -> None:
+            for row in read.rows:
+                if not isinstance(row, LeaseRow):
+                    continue
+                self._desk.sights.see_lease(at, row, asked_at=now, consistent=True)
+                if row.is_ownerless and self._are_finished(row.parents):
+                    self._take_given(at, row)
+
+        self._desk.calls.read_rows(children, have_read)
+
+    def _are_finished(self, keys: tuple[str, ...]) -> bool:
+        sights = self._desk.sights.leases
+        return all(key not in sights or sights[key].row.is_finished for key in keys)
+
+    # ----------------------------------------------------------- what the consumers ask (LeasePort)
+
+    def _owned(self, key: str) -> Holding | None:
+        holding = self.holdings.get(key)
+        return holding if holding is not None and holding.is_owner else None
+
+    def finished(self, now: float, key: str, position: Position, *, urgent: bool) -> None:
+        """Carry this position with the next write."""
+        if holding := self._owned(key):
+            holding.finish(now, position, urgent=urgent)
+
+    def prepare(self, now: float, key: str, pending: Pending) -> None:
+        """Store a prepared checkpoint."""
+        if holding := self._owned(key):
+            holding.prepare(now, pending)
+
+    def commit(self, now: float, key: str, position: Position) -> None:
+        """Make a prepared checkpoint the checkpoint."""
+        if holding := self._owned(key):
+            holding.commit(now, position)
+
+    def drained(self, now: float, key: str) -> None:
+        """User code of a draining shard has closed."""
+        holding = self._owned(key)
+        if holding is None:
+            self.code_returned(now, key)
+        elif self._desk.stopping:
+            self._stopping.drained(now, holding)
+        else:
+            self.victims[key].drained(now)
+
+    def shard_read(self, now: float, key: str, children: tuple[Shard, ...]) -> None:
+        """Create the children of a shard that was read to its end."""
+        if holding := self._owned(key):
+            self._children[key] = tuple(child.shard_id for child in children)
+            self._desk.shards.create_children(now, holding.row, children)
+
+    def ended(self, now: float, key: str) -> None:
+        """The processor agreed to the end of its shard: write SHARD_END."""
+        if holding := self._owned(key):
+            holding.give(now, WriteKind.END, children=self._children.get(key, ()))
+
+    def give_up(self, now: float, key: str, why: str) -> None:
+        """User code says that the epoch is over.
+
+        Drop the lease, and leave it to others for a while.
+        """
+        if holding := self._owned(key):
+            self._desk.avoid_until[key] = now + self._desk.duration
+            self._release_after.add(key)
+            holding.lose(now, why)
+
+    def hung(self, now: float, key: str) -> None:
+        """User code hangs: its lease is not renewed any more."""
+        del now
+        if holding := self._owned(key):
+            holding.stop_renewing()
+
+    def paused(self, now: float, key: str, *, paused: bool) -> None:
+        """Say in the row that the shard is paused, or that it goes on."""
+        if holding := self._owned(key):
+            holding.say_paused(now, paused=paused)
+
+    def code_returned(self, now: float, key: str) -> None:
+        """The last user code of a lost lease has closed: it may be taken, or given away, now."""
+        self.running_lost.discard(key)
+        self._failing.check(now)
+        if self.error is not None:
+            return
+        sight = self._desk.sights.leases.get(key)
+        wanted = key in self._release_after or self._desk.stopping
+        self._release_after.discard(key)
+        if (
+            wanted
+            and sight
+            and sight.row.actual_owner == self._desk.me
+            and key not in self.holdings
+        ):
+            self.give_stray(now, sight.row, None)
+        elif self._desk.stopping:
+            self._stopping.check(now)
+
+    def stop_worker(self, now: float, why: str) -> None:
+        """User code raised SystemExit: drain and stop."""
+        self._desk.calls.report("worker.stop_asked", "info", reason=why)
+        self.stop(now)
+
+    # ------------------------------------------------- what the shard side asks (ShardListener)
+
+    def rows(self) -> Mapping[str, LeaseRow]:
+        """Return the newest lease rows known."""
+        return {key: sight.row for key, sight in self._desk.sights.leases.items()}
+
+    def scan_consistently(self, now: float, then: Callable[[float, bool], None]) -> None:
+        """Read everything consistently; `then(now, complete)`."""
+        self._scanner.scan(now, consistent=True, then=lambda at, scan: then(at, scan.is_complete))
+
+    def row_seen(self, now: float, row: LeaseRow) -> None:
+        """A lease row was read consistently, or created."""
+        self._desk.sights.see_lease(now, row, asked_at=now, consistent=True)
+
+    def row_deleted(self, now: float, key: str) -> None:
+        """A lease row was deleted."""
+        del now
+        self._desk.sights.forget_lease(key)
+
+    def parents_done(self, now: float, key: str) -> None:
+        """Every parent of this lease is finished."""
+        if key in self.holdings:
+            self._desk.consumers.parents_done(now, key)
+
+    def children_created(self, now: float, key: str) -> None:
+        """The children of this lease exist."""
+        if self._owned(key):
+            self._desk.consumers.children_created(now, key)
+
+    def wall_now(self, now: float) -> float:
+        """Return unix seconds, as the wall clock of this machine has them."""
+        return now + self._desk.wall_offset
+
+    def highest_counter(self) -> int:
+        """Return the highest lease counter seen."""
+        return self._desk.sights.highest_counter()
+
+    def is_auditor(self) -> bool:
+        """Say whether this worker audits for the fleet."""
+        return self._balance.is_first()
+
+    def held(self) -> dict[str, Epoch]:
+        """Return the epochs of the leases that are ours now, by key."""
+        return {key: h.epoch() for key, h in sorted(self.holdings.items()) if h.is_owner}

@@ -1,0 +1,130 @@
+"""What does the table look like to the plan, from where this worker stands?
+
+Sights into plan leases and workers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kcl_py.core.leases.plan import PlanLease, PlanWorker
+from kcl_py.core.leases.rows import WorkerState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kcl_py.core.leases.sights import LeaseSight, Sights
+
+OFFER_GRACE = 2.0
+"""Seconds after first sight in which an offer is its addressee's alone.
+
+Source: PROTOCOL section 3.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The input of one plan."""
+
+    leases: tuple[PlanLease, ...]
+    workers: tuple[PlanWorker, ...]
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Ids of all workers that run, me included."""
+        return tuple(w.worker_id for w in self.workers if w.is_live)
+
+
+def build_view(
+    sights: Sights, now: float, *, me: str, lease_max: int | None, mine: Mapping[str, str | None]
+) -> View:
+    """Return what the plan gets to see.
+
+    Args:
+        lease_max: This worker's maximum, as its row says.
+        mine: What this worker knows better than the rows: leases that it holds, takes or gives
+            away,
+            each with the worker for whom it counts.
+    """
+    suspects: set[str] = set()
+    leases = []
+    for key in sorted(sights.leases):
+        sight = sights.leases[key]
+        if sight.row.is_finished:
+            continue
+        lease = _lease(sights, now, sight, me=me, mine=mine)
+        owner = sight.row.actual_owner
+        if lease.expired and owner is not None and owner != me:
+            suspects.add(owner)
+        leases.append(lease)
+    workers = _workers(sights, now, suspects, me=me, lease_max=lease_max)
+    return View(leases=tuple(leases), workers=workers)
+
+
+def _lease(
+    sights: Sights, now: float, sight: LeaseSight, *, me: str, mine: Mapping[str, str | None]
+) -> PlanLease:
+    row = sight.row
+    if row.key in mine:
+        holder = mine[row.key]
+        movable = holder == me and not row.in_handoff
+        return PlanLease(
+            key=row.key, holder=holder, available=False, expired=False, movable=movable
+        )
+    if row.is_offered:
+        return _offered(sights, now, sight)
+    if row.is_ownerless:
+        return PlanLease(key=row.key, holder=None, available=True, expired=False, movable=False)
+    actual = row.actual_owner
+    assert actual is not None
+    expired = actual != me and sights.is_expired(row.key, now)
+    if expired or sights.has_left(actual):
+        return PlanLease(key=row.key, holder=None, available=True, expired=expired, movable=False)
+    holder = row.owner if row.in_handoff else actual
+    movable = not row.in_handoff and row.offer is None and sights.is_running(actual, now)
+    return PlanLease(key=row.key, holder=holder, available=False, expired=False, movable=movable)
+
+
+def _offered(sights: Sights, now: float, sight: LeaseSight) -> PlanLease:
+    """An offer counts for its addressee while it is fresh and the addressee runs."""
+    row = sight.row
+    stands = row.owner is not None and now < sight.since + OFFER_GRACE
+    if stands and row.owner is not None and sights.is_running(row.owner, now):
+        return PlanLease(
+            key=row.key, holder=row.owner, available=False, expired=False, movable=False
+        )
+    return PlanLease(key=row.key, holder=None, available=True, expired=False, movable=False)
+
+
+def _workers(
+    sights: Sights, now: float, suspects: set[str], *, me: str, lease_max: int | None
+) -> tuple[PlanWorker, ...]:
+    workers = [PlanWorker(worker_id=me, lease_max=lease_max, is_taker=True, is_live=True)]
+    for worker in sorted(sights.workers):
+        sight = sights.workers[worker]
+        if worker == me or not sight.present:
+            continue
+        runs = sights.is_running(worker, now)
+        workers.append(
+            PlanWorker(
+                worker_id=worker,
+                lease_max=sight.row.lease_max,
+                is_taker=runs and worker not in suspects,
+                is_live=runs,
+            )
+        )
+    return tuple(workers)
+
+
+def members_seen(sights: Sights, now: float, me: str) -> int:
+    """Return how many workers seem to be there, unknown ones and this one included."""
+    others = (
+        worker
+        for worker, sight in sights.workers.items()
+        if worker != me
+        and sight.present
+        and sight.row.state is WorkerState.RUNNING
+        and sights.liveness(worker, now) != "dead"
+    )
+    return 1 + sum(1 for _ in others)
