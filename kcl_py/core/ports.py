@@ -153,7 +153,7 @@ class ShardListener(Protocol):
         """Return the newest lease rows known, by key."""
 
     def scan_consistently(self, now: float, then: Callable[[float, bool], None]) -> None:
-        """Scan the whole table consistently; `then(now, complete)` is called once, `rows` is fresh."""
+        """Scan the whole table consistently; then `then(now, complete)`; `rows` is fresh."""
 
     def row_seen(self, now: float, row: LeaseRow) -> None:
         """Learn a row that was created, or read consistently, by the shard side."""

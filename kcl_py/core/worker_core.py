@@ -73,7 +73,7 @@ class WorkerCore:
             timers=self._timers,
             rng=rng,
             lease_duration=duration,
-            listener=self._keeper,
+            listener=self._keeper.shard_listener(),
         )
 
     # ------------------------------------------------------------------------------ what runs it

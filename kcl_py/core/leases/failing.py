@@ -94,8 +94,8 @@ class Failing:
                 now,
                 LeaseTableError(
                     f"the counter of lease {key} went back: table {self._table.name} was restored"
-                    " from a copy while this worker ran. Stop all workers; choose another app name, or"
-                    " delete the table to start anew."
+                    " from a copy while this worker ran. Stop all workers; choose another app name,"
+                    " or delete the table to start anew."
                 ),
             )
 

@@ -12,8 +12,8 @@ from kcl_py.core.leases.failing import Failing
 from kcl_py.core.leases.holding import Holding
 from kcl_py.core.leases.membership import Membership
 from kcl_py.core.leases.requests import Requests
-from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.scanner import Scan, Scanner
+from kcl_py.core.leases.shard_side import ShardSide
 from kcl_py.core.leases.startup import Startup
 from kcl_py.core.leases.stopping import Stopping
 from kcl_py.core.leases.taking import Taking
@@ -23,10 +23,10 @@ from kcl_py.core.leases.writes import WriteKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kcl_py.core.events import FailureKind, RowsRead
+    from kcl_py.core.events import FailureKind
     from kcl_py.core.facts import StreamFacts, TableFacts
     from kcl_py.core.leases.desk import Desk
-    from kcl_py.core.leases.rows import ApplicationRow, Pending
+    from kcl_py.core.leases.rows import ApplicationRow, LeaseRow, Pending
     from kcl_py.core.ports import Epoch
     from kcl_py.core.shards.graph import Shard
     from kcl_py.errors import KclError
@@ -292,28 +292,11 @@ class Keeper:
                 "lease.given", "info", key, kind=holding.give_kind, to=holding.give_to
             )
             if holding.give_kind is WriteKind.END and children and not self._desk.stopping:
-                self._take_children(now, children)
+                self._taking.take_children(now, children)
         if self._desk.stopping and self.error is None:
             self._stopping.check(now)
         elif self.is_ready and holding.give_kind is not None:
             self._desk.timers.at(now, ("review",), self._review)
-
-    def _take_children(self, now: float, children: tuple[str, ...]) -> None:
-        """Whoever wrote the last SHARD_END takes the ownerless children itself."""
-
-        def have_read(at: float, read: RowsRead) -> None:
-            for row in read.rows:
-                if not isinstance(row, LeaseRow):
-                    continue
-                self._desk.sights.see_lease(at, row, asked_at=now, consistent=True)
-                if row.is_ownerless and self._are_finished(row.parents):
-                    self._take_given(at, row)
-
-        self._desk.calls.read_rows(children, have_read)
-
-    def _are_finished(self, keys: tuple[str, ...]) -> bool:
-        sights = self._desk.sights.leases
-        return all(key not in sights or sights[key].row.is_finished for key in keys)
 
     # ----------------------------------------------------------- what the consumers ask (LeasePort)
 
@@ -402,47 +385,14 @@ class Keeper:
         self._desk.calls.report("worker.stop_asked", "info", reason=why)
         self.stop(now)
 
-    # ------------------------------------------------- what the shard side asks (ShardListener)
-
-    def rows(self) -> Mapping[str, LeaseRow]:
-        """Return the newest lease rows known."""
-        return {key: sight.row for key, sight in self._desk.sights.leases.items()}
-
-    def scan_consistently(self, now: float, then: Callable[[float, bool], None]) -> None:
-        """Read everything consistently; `then(now, complete)`."""
-        self._scanner.scan(now, consistent=True, then=lambda at, scan: then(at, scan.is_complete))
-
-    def row_seen(self, now: float, row: LeaseRow) -> None:
-        """A lease row was read consistently, or created."""
-        self._desk.sights.see_lease(now, row, asked_at=now, consistent=True)
-
-    def row_deleted(self, now: float, key: str) -> None:
-        """A lease row was deleted."""
-        del now
-        self._desk.sights.forget_lease(key)
-
-    def parents_done(self, now: float, key: str) -> None:
-        """Every parent of this lease is finished."""
-        if key in self.holdings:
-            self._desk.consumers.parents_done(now, key)
-
-    def children_created(self, now: float, key: str) -> None:
-        """The children of this lease exist."""
-        if self._owned(key):
-            self._desk.consumers.children_created(now, key)
-
-    def wall_now(self, now: float) -> float:
-        """Return unix seconds, as the wall clock of this machine has them."""
-        return now + self._desk.wall_offset
-
-    def highest_counter(self) -> int:
-        """Return the highest lease counter seen."""
-        return self._desk.sights.highest_counter()
-
-    def is_auditor(self) -> bool:
-        """Say whether this worker audits for the fleet."""
-        return self._balance.is_first()
+    # ------------------------------------------------------------------------------------ outside
 
     def held(self) -> dict[str, Epoch]:
         """Return the epochs of the leases that are ours now, by key."""
         return {key: h.epoch() for key, h in sorted(self.holdings.items()) if h.is_owner}
+
+    def shard_listener(self) -> ShardSide:
+        """Return what the shard side sees of the leases, and tells them."""
+        return ShardSide(
+            self._desk, self._scanner, self._balance, owned=self._owned, fail=self._failing.fail
+        )

@@ -153,7 +153,8 @@ class Startup:
         if abs(row.stream_created_at - self._stream.created_at) > _CREATED_AT_SLACK:
             return SetupError(
                 f"stream {self._stream.name} was deleted and created again since table {name} was"
-                " made; its checkpoints mean nothing here. Choose another app name, or delete the table."
+                " made; its checkpoints mean nothing here. Choose another app name, or delete"
+                " the table."
             )
         if row.table_id != self._table.table_id:
             return LeaseTableError(
@@ -180,7 +181,8 @@ class Startup:
                 now,
                 LeaseTableError(
                     f"table {self._table.name} is used by a Java KCL (row {java.key!r}:"
-                    f" {java.why}); this version does not share a table with it. Choose another app name."
+                    f" {java.why}); this version does not share a table with it."
+                    " Choose another app name."
                 ),
             )
             return

@@ -185,6 +185,24 @@ class Taking:
         ):
             self.take(now, row)
 
+    def take_children(self, now: float, children: tuple[str, ...]) -> None:
+        """Whoever wrote the last SHARD_END takes the ownerless children itself."""
+
+        def have_read(at: float, read: RowsRead) -> None:
+            for row in read.rows:
+                if not isinstance(row, LeaseRow):
+                    continue
+                self._desk.sights.see_lease(at, row, asked_at=now, consistent=True)
+                ready = row.is_ownerless and self._are_finished(row.parents)
+                if ready and self._listener.may_take(at, row.key):
+                    self.take(at, row)
+
+        self._desk.calls.read_rows(children, have_read)
+
+    def _are_finished(self, keys: tuple[str, ...]) -> bool:
+        sights = self._desk.sights.leases
+        return all(key not in sights or sights[key].row.is_finished for key in keys)
+
     # -------------------------------------------------------------------------------------- taking
 
     def take(self, now: float, row: LeaseRow) -> None:

@@ -126,8 +126,8 @@ def create(row: LeaseRow) -> RowWrite:
 def lease_fields(row: LeaseRow) -> dict[str, FieldValue]:
     """Return every field of a lease row that is set, by name."""
     names = (
-        "counter", "checkpoint", "owner", "checkpoint_owner", "nonce", "duration", "offer", "start_at",
-        "root", "paused", "parents", "children", "hash_range", "owner_switches", "pending",
+        "counter", "checkpoint", "owner", "checkpoint_owner", "nonce", "duration", "offer",
+        "start_at", "root", "paused", "parents", "children", "hash_range", "owner_switches", "pending",
     )  # fmt: skip
     values = {name: getattr(row, name) for name in names}
     return {name: value for name, value in values.items() if value not in (None, False, ())}
