@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kcl_py.local.engine import Engine
 
 __all__ = ["Engine"]
 
@@ -10,7 +13,7 @@ __all__ = ["Engine"]
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     # The simulator imports the models below this package and wants no server with them.
     if name == "Engine":
-        from kcl_py.local.engine import Engine  # noqa: PLC0415
+        from kcl_py.local import engine  # noqa: PLC0415
 
-        return Engine
+        return engine.Engine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from kcl_py.local import snapshots
 from kcl_py.local.dynamo import Dynamo, DynamoSettings
-from kcl_py.local.environment import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, clean_environment
+from kcl_py.local.environment import REGION, clean_environment
 from kcl_py.local.faults import FaultPlan
 from kcl_py.local.front import Front
 from kcl_py.local.kinesis import Kinesis, KinesisSettings
@@ -134,14 +134,10 @@ class Engine:
         return clean_environment(os.environ, self.endpoint_url)
 
     def session(self) -> boto3.session.Session:
-        """A session with dummy credentials; pass `endpoint_url` to the clients made from it."""
-        import boto3.session  # noqa: PLC0415 - slow to load, and not needed to serve
+        """A session whose clients talk to the engine, whatever the environment says."""
+        from kcl_py.local.session import make_session  # noqa: PLC0415 - loads boto3, which is slow
 
-        return boto3.session.Session(
-            aws_access_key_id=ACCESS_KEY_ID,
-            aws_secret_access_key=SECRET_ACCESS_KEY,
-            region_name=REGION,
-        )
+        return make_session(self.endpoint_url)
 
     def config(self) -> WorkerConfig:
         """A configuration that leads a worker here."""

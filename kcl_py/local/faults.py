@@ -80,8 +80,10 @@ class Asked:
 
 
 class FaultPlan:
-    """The rules in force. Each draws from a randomness of its own, made of the seed and its place,
-    so that requests that are none of its business do not change what it does.
+    """The rules in force.
+
+    Each draws from a randomness of its own, made of the seed and its place, so that requests that
+    are none of its business do not change what it does.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -114,7 +116,7 @@ class FaultPlan:
 
 def _rule(given: Any) -> FaultRule:  # noqa: ANN401
     if not isinstance(given, dict):
-        raise ValueError("a fault rule is a map")
+        raise ValueError("a fault rule is a map")  # noqa: TRY004 - as every bad rule
     known = {"kind", "service", "operations", "source", "key", "probability", "seconds", "count"}
     unknown = sorted(given.keys() - known)
     if unknown:

@@ -139,7 +139,7 @@ class Front:
             content = model.call(asked.operation, asked.request)
         except AwsError as error:
             return self._refuse(asked, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged; the client gets a 500 and may go on
             _log.exception("engine.crashed %s %s", asked.service, asked.operation)
             broken = AwsError("InternalFailure", "a bug of the engine; see its log", 500)
             return self._refuse(asked, broken)

@@ -31,15 +31,18 @@ class Connection(asyncio.Protocol):
         self._is_busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Called by asyncio."""
         self._transport = None
         self._connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
         self._received += data
         self._take_next()
 
