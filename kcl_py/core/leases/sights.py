@@ -115,7 +115,15 @@ class Sights:
         gone = [k for k, s in self.leases.items() if k not in keys and s.learned_at < limit]
         for key in gone:
             del self.leases[key]
+        self._forget_strangers(asked_at)
         return gone
+
+    def _forget_strangers(self, now: float) -> None:
+        """Forget workers that no row names any more, so that years of deploys leave nothing."""
+        named = {s.row.owner for s in self.leases.values()}
+        named |= {s.row.checkpoint_owner for s in self.leases.values()}
+        self._gone_leaving = {w for w in self._gone_leaving if w in named}
+        self._moved = {w: at for w, at in self._moved.items() if w in named or w in self.workers}
 
     def expires_at(self, key: str) -> float | None:
         """Return when the lease counts as expired; None while its counter was seen only once."""
