@@ -1,0 +1,137 @@
+"""How do the core's reports reach the log and the user's `on_event`, without holding anybody up?"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import structlog
+
+from kcl_py.core.commands import DumpStacks, Report
+from kcl_py.shell.threads import OnCrash, spawn
+from kcl_py.status import WorkerEvent
+
+OnEvent: TypeAlias = Callable[[WorkerEvent], None]
+
+WAITING_MAX: Final = 10_000
+"""Reports that may wait for a slow log or `on_event`; more are dropped and counted."""
+
+FLUSH_SECONDS: Final = 2.0
+"""How long a stop waits for a slow log."""
+
+_RESERVED: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
+    # Set by logging later on, or by structlog's usual processors.
+    "message", "asctime", "taskName", "event", "level", "logger", "timestamp", "exception", "stack",
+}  # fmt: skip
+
+_STDLIB: Final = logging.getLogger("kcl_py.worker")
+_LOG: Final = structlog.wrap_logger(_STDLIB)
+
+
+def log_fields(fields: Mapping[str, object]) -> dict[str, object]:
+    """Rename what a log record has of its own (`name` becomes `name_`), else logging raises."""
+    return {f"{key}_" if key in _RESERVED else key: value for key, value in fields.items()}
+
+
+def all_stacks() -> str:
+    """Where every thread of the process is now. Code locations only, no values."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    parts = [
+        f"Thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
+        for ident, frame in sys._current_frames().items()  # noqa: SLF001 - documented, despite its name
+    ]
+    return "\n".join(parts)
+
+
+class Reporter:
+    """One thread that logs and calls `on_event`, so that a blocked log never delays a renewal.
+
+    Args:
+        facts: Fields that every line carries: worker, application, stream.
+        now: The worker's clock, for `WorkerEvent.at`.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, object],
+        now: Callable[[], float],
+        on_event: OnEvent | None,
+        on_crash: OnCrash,
+    ) -> None:
+        self._log = _LOG.bind(**log_fields(facts))
+        self._now = now
+        self._on_event = on_event
+        self._has_failed = False
+        self._waiting: queue.Queue[tuple[float, Report] | None] = queue.Queue(WAITING_MAX)
+        self._dropped = 0
+        self._thread = spawn("kcl-report", self._work, on_crash)
+
+    @property
+    def is_current_thread(self) -> bool:
+        """Say whether the caller is `on_event`."""
+        return threading.current_thread() is self._thread
+
+    def report(self, report: Report) -> None:
+        """Log it and hand it to `on_event`, soon. Never blocks."""
+        try:
+            self._waiting.put_nowait((self._now(), report))
+        except queue.Full:
+            self._dropped += 1
+
+    def dump_stacks(self, command: DumpStacks) -> None:
+        """Report where every thread is: user code hangs."""
+        stacks = all_stacks()
+        self.report(Report("worker.stacks_dumped", "warning", command.key, {"stacks": stacks}))
+
+    def crashed(self, thread: str, error: BaseException) -> None:
+        """Log a bug of ours with its traceback, at once: no other thread may work any more."""
+        trace = "".join(traceback.format_exception(error))
+        self._write("thread.crashed", "error", {"thread_name": thread, "traceback": trace})
+
+    def close(self) -> None:
+        """Wait a bounded time until everything reported so far is out, and end the thread."""
+        try:
+            self._waiting.put(None, timeout=FLUSH_SECONDS)
+        except queue.Full:
+            return
+        if not self.is_current_thread:
+            self._thread.join(FLUSH_SECONDS)
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            at, report = item
+            self._hand_on(at, report)
+            if self._dropped:
+                count, self._dropped = self._dropped, 0
+                self._write("reports.dropped", "warning", {"count": count})
+
+    def _hand_on(self, at: float, report: Report) -> None:
+        fields = dict(report.fields)
+        if report.key is not None:
+            fields["lease_key"] = report.key
+        self._write(report.name, report.level, fields)
+        if self._on_event is None:
+            return
+        event = WorkerEvent(
+            name=report.name, at=at, lease_key=report.key, fields=dict(report.fields)
+        )
+        try:
+            self._on_event(event)
+        except BaseException as error:  # noqa: BLE001 - a listener of the user's must not stop the worker
+            if not self._has_failed:
+                self._has_failed = True
+                trace = "".join(traceback.format_exception(error))
+                self._write("on_event.failed", "error", {"during": report.name, "traceback": trace})
+
+    def _write(self, name: str, level: str, fields: Mapping[str, Any]) -> None:
+        write: Callable[..., object] = getattr(self._log, level)
+        try:
+            write(name, **log_fields(fields))
+        except Exception:  # noqa: BLE001 - see below
+            # The user's log configuration is broken: say so where that may still work.
+            _STDLIB.exception("logging %s failed", name)

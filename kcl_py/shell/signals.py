@@ -1,0 +1,56 @@
+"""What do SIGTERM and SIGINT do to a worker? The first one drains, the second ends at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+EXIT_CODE_BASE = 128
+"""Source: POSIX shells; a process ended by signal N is shown as 128 + N."""
+
+
+@contextlib.contextmanager
+def draining_on_signals(drain: Callable[[], None], *, only_default: bool = False) -> Iterator[None]:
+    """Handle both signals inside the block, and put the old handlers back. Main thread only.
+
+    Args:
+        drain: Called by the first signal; must be safe in a signal handler.
+        only_default: Leave signals alone for which somebody has a handler already.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    is_draining = False
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal is_draining
+        if is_draining:
+            end_now(EXIT_CODE_BASE + number)
+        is_draining = True
+        drain()
+
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGINT)
+        if not only_default or signal.getsignal(number) is signal.SIG_DFL
+    ]
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None: it was not set from Python, and Python cannot put it back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def end_now(exit_code: int) -> None:
+    """End the process without waiting for any thread: leases expire, as after a kill."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed, or in the middle of a write
+            stream.flush()
+    os._exit(exit_code)

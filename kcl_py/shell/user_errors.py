@@ -1,0 +1,81 @@
+"""What does an exception of user code mean to the core? And what of it may be logged?"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import Final
+
+from kcl_py.core.events import UserError
+from kcl_py.errors import LeaseLost, RecordFailed
+
+MESSAGE_LENGTH_MAX: Final = 200
+"""Characters of a message that `status()` shows; it is the user's own and may quote data."""
+
+FRAMES_MAX: Final = 20
+
+
+def user_error(
+    error: BaseException, *, is_fenced: bool, give_up_on: tuple[type[Exception], ...] = ()
+) -> UserError:
+    """Tell the core what was raised.
+
+    Args:
+        is_fenced: Past the fence a cancelled call was cancelled by us.
+        give_up_on: Exceptions that no retry can mend; also as the cause of a RecordFailed.
+    """
+    summary, detail = _summary(error), _detail(error)
+    if _is_lease_lost(error) or (is_fenced and isinstance(error, asyncio.CancelledError)):
+        return UserError(kind="lease_lost", summary=summary, detail=detail)
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return UserError(kind="exit", summary=summary, detail=detail)
+    if isinstance(error, RecordFailed):
+        hopeless = isinstance(error.__cause__, give_up_on)
+        return UserError(
+            kind="error",
+            summary=summary,
+            detail=detail,
+            failed_at=error.position,
+            may_retry=error.retry and not hopeless,
+        )
+    may_retry = not isinstance(error, give_up_on)
+    return UserError(kind="error", summary=summary, detail=detail, may_retry=may_retry)
+
+
+def root_of(error: BaseException) -> BaseException:
+    """Return what really happened: RecordFailed only says to which record."""
+    cause = error.__cause__
+    return cause if isinstance(error, RecordFailed) and cause is not None else error
+
+
+def stack_of(error: BaseException) -> list[str]:
+    """Where it was raised, innermost last: places in code, neither message nor values."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+
+
+def _is_lease_lost(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        # As a TaskGroup raises it: nothing but lost leases in it.
+        return error.split(LeaseLost)[1] is None
+    return isinstance(error, LeaseLost)
+
+
+def _summary(error: BaseException) -> str:
+    root = root_of(error)
+    frames = traceback.extract_tb(root.__traceback__)
+    name = type(root).__qualname__
+    if not frames:
+        return name
+    place = f"{name} at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"
+    return f"{place} (record {error.position})" if isinstance(error, RecordFailed) else place
+
+
+def _detail(error: BaseException) -> str:
+    root = root_of(error)
+    try:
+        message = str(root)
+    except Exception:  # noqa: BLE001 - a broken __str__ of the user's
+        message = ""
+    text = f"{type(root).__qualname__}: {message}" if message else type(root).__qualname__
+    return text if len(text) <= MESSAGE_LENGTH_MAX else text[: MESSAGE_LENGTH_MAX - 1] + "…"

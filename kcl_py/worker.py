@@ -1,0 +1,396 @@
+"""How does a program run a worker? The composition root: everything is put together here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import random
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self
+
+from kcl_py._environment import process_environment
+from kcl_py.aws.clients import ClientFactory
+from kcl_py.aws.names import parse_stream
+from kcl_py.config import WorkerConfig
+from kcl_py.core.commands import Report
+from kcl_py.core.events import StopAsked
+from kcl_py.core.worker_core import WorkerCore
+from kcl_py.errors import ConfigError, KclError, ServiceError, StopTimeout
+from kcl_py.processor import ProcessorLike, classify
+from kcl_py.shell.audit import AuditLog
+from kcl_py.shell.clock import SYSTEM_CLOCK
+from kcl_py.shell.connecting import Connected, Connecting
+from kcl_py.shell.control import StatusAsked
+from kcl_py.shell.identity import check_app_name, new_worker_id
+from kcl_py.shell.run import is_inside_processor
+from kcl_py.shell.shell import Job, Shell
+from kcl_py.shell.signals import draining_on_signals
+from kcl_py.shell.threads import spawn
+from kcl_py.status import WorkerEvent, WorkerState, WorkerStatus
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from types import TracebackType
+
+    import boto3.session
+
+__all__ = ["ClientFactory", "Worker"]
+
+STATUS_SECONDS: Final = 2.0
+"""How long `status()` waits for the control thread; then it gives what was known before."""
+
+
+class Worker:
+    """Takes its share of the stream's shards, runs a processor for each. KCL: Scheduler.
+
+    One object runs once, in the process that made it. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        *,
+        app_name: str,
+        stream: str,
+        processor: ProcessorLike,
+        config: WorkerConfig = WorkerConfig(),  # noqa: B008 - frozen, and made to be shared
+        session: boto3.session.Session | None = None,
+        client_factory: ClientFactory | None = None,
+        on_event: Callable[[WorkerEvent], None] | None = None,
+    ) -> None:
+        """Check everything that needs no network; connect nothing. Reads no KCL_* variable.
+
+        Args:
+            app_name: Names the lease table. Workers with the same name share the stream.
+            stream: Name or ARN.
+            processor: What makes processors, or is one; told apart by its required arguments.
+            config: Everything tunable that is plain data.
+            session: Ours are made from it (default chain otherwise); never changed, never shared
+                with your clients.
+            client_factory: Makes the clients instead; must make a new one at every call.
+            on_event: Called with every log event of the catalogue, in a thread of its own.
+
+        Raises:
+            ConfigError: An argument is wrong; the message names it.
+        """
+        check_app_name(app_name, config)
+        if session is not None and client_factory is not None:
+            raise ConfigError("session and client_factory were both given; give one of them")
+        if on_event is not None and not callable(on_event):
+            raise ConfigError(
+                f"on_event = {on_event!r} cannot be called; give a function of one event"
+            )
+        self._app_name = app_name
+        self._stream = parse_stream(stream)
+        self._maker = classify(processor)
+        self._config = config
+        self._session = session
+        self._client_factory = client_factory
+        self._on_event = on_event
+        self._audit_path: str | PathLike[str] | None = None
+        self._worker_id = new_worker_id(config.worker_name)
+        self._process = os.getpid()
+        self._starting = threading.Lock()
+        self._shell: Shell | None = None
+        self._stop_asked = False
+        self._ended: Future[None] = Future()
+        self._status = self._idle_status("new")
+        self._connected: Connected | None = None
+
+    @classmethod
+    def from_env(
+        cls,
+        processor: ProcessorLike,
+        *,
+        env: Mapping[str, str] | None = None,
+        file: str | PathLike[str] | None = None,
+    ) -> Worker:
+        """KCL_APP_NAME, KCL_STREAM and the settings, as `kcl run` reads them.
+
+        Raises:
+            ConfigError: One of the two is missing, or a setting is wrong.
+        """
+        found = process_environment() if env is None else env
+        missing = [name for name in ("KCL_APP_NAME", "KCL_STREAM") if not found.get(name)]
+        if missing:
+            raise ConfigError(f"{' and '.join(missing)} must be set in the environment")
+        return cls(
+            app_name=found["KCL_APP_NAME"],
+            stream=found["KCL_STREAM"],
+            processor=processor,
+            config=WorkerConfig.from_env(found, file=file),
+        )
+
+    # ----------------------------------------------------------------------------------- running
+
+    def run(self, *, handle_signals: bool = True) -> None:
+        """Start, block until stopped, stop cleanly.
+
+        SIGTERM and SIGINT drain; a second one ends the process at once, with 143 or 130.
+
+        Args:
+            handle_signals: In the main thread only; elsewhere signals are never touched.
+
+        Raises:
+            SetupError: Could not start.
+            WorkerFailed: Could not go on.
+            StopTimeout: `stop_grace` was not enough.
+        """
+        if not handle_signals:
+            self.start()
+            self._wait_or_drain()
+            return
+        with draining_on_signals(self.request_stop):
+            self.start()
+            self._wait_or_drain()
+
+    async def run_async(self) -> None:
+        """The same inside your loop, on which async processors then run. Cancelling it drains.
+
+        SIGTERM drains if nobody else handles it; SIGINT is left to `asyncio.run`, which cancels.
+
+        Raises:
+            SetupError: Could not start.
+            WorkerFailed: Could not go on.
+            StopTimeout: `stop_grace` was not enough.
+        """
+        with draining_on_signals(self.request_stop, only_default=True):
+            self._start(asyncio.get_running_loop())
+            ended = asyncio.wrap_future(self._ended)
+            try:
+                await asyncio.shield(ended)
+            except asyncio.CancelledError:
+                self.request_stop()
+                await asyncio.wait([ended])
+                ended.exception()
+                raise
+
+    def start(self) -> None:
+        """Start in the background. What goes wrong later is raised by `join` and `stop`.
+
+        Raises:
+            RuntimeError: It ran before, or the process was forked since it was made.
+        """
+        self._start(None)
+
+    def request_stop(self) -> None:
+        """Ask for a drain; returns at once; safe in signal handlers and processors."""
+        # Not a lock or an event here: a signal handler may interrupt whoever holds it.
+        self._stop_asked = True
+        shell = self._shell
+        if shell is not None:
+            shell.mailbox.put(StopAsked())
+
+    def stop(self, timeout: float | None = None) -> None:
+        """request_stop and join.
+
+        Raises:
+            StopTimeout: It has not stopped within `timeout` seconds, or not within `stop_grace`.
+            RuntimeError: Called by a processor or `on_event` of this worker.
+        """
+        self.request_stop()
+        if not self.join(timeout):
+            raise StopTimeout(
+                f"the worker has not stopped within {timeout} s; it goes on draining until "
+                f"stop_grace ({self._config.stop_grace:g} s) is over"
+            )
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until it has stopped, `timeout` seconds at most; say whether it has.
+
+        Raises:
+            KclError: What ended it, if it was not a clean stop.
+            RuntimeError: Called by a processor or `on_event` of this worker.
+        """
+        self._refuse_fork()
+        shell = self._shell
+        if shell is None:
+            return True
+        if is_inside_processor(self._worker_id) or shell.reporter.is_current_thread:
+            raise RuntimeError(
+                "a processor or on_event cannot wait for its own worker to stop; "
+                "call request_stop()"
+            )
+        try:
+            self._ended.result(timeout)
+        except TimeoutError:
+            # In 3.11 both are one class: the worker's own errors are KclErrors.
+            return False
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.request_stop()
+        try:
+            self.join()
+        except KclError:
+            # It is in the log; the exception that is under way says more.
+            if error is None:
+                raise
+
+    # ------------------------------------------------------------------------------------ looking
+
+    @property
+    def worker_id(self) -> str:
+        """Name of this worker in the lease table, new for every object."""
+        return self._worker_id
+
+    def status(self) -> WorkerStatus:
+        """What it does at this moment; the last known after its end."""
+        shell = self._shell
+        if shell is None or self._ended.done() or self._connected is None:
+            return self._status
+        question = StatusAsked()
+        shell.mailbox.put(question)
+        with contextlib.suppress(TimeoutError):
+            self._status = self._with_units(question.answer.result(STATUS_SECONDS))
+        return self._status
+
+    # ------------------------------------------------------------------------- the control thread
+
+    def _start(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._refuse_fork()
+        with self._starting:
+            if self._shell is not None:
+                raise RuntimeError("a Worker runs once; make a new one")
+            facts = {
+                "worker_id": self._worker_id,
+                "app_name": self._app_name,
+                "stream": self._stream.name,
+            }
+            self._status = self._idle_status("starting")
+            self._shell = Shell(SYSTEM_CLOCK, facts, self._on_event)
+        shell, context = self._shell, contextvars.copy_context()
+        spawn("kcl-control", lambda: self._live(shell, loop, context), shell.on_crash)
+
+    def _live(
+        self, shell: Shell, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context
+    ) -> None:
+        error: BaseException | None = None
+        try:
+            error = self._serve(shell, loop, context)
+        except BaseException as raised:  # noqa: BLE001 - it is raised again where somebody waits
+            error = raised
+        finally:
+            self._end(shell, error)
+
+    def _serve(
+        self, shell: Shell, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context
+    ) -> KclError | None:
+        """Set up and run; return what ended it, None after a clean stop."""
+        rng = random.Random(secrets.randbits(64))
+        try:
+            connected = None if self._stop_asked else self._connecting(shell, rng).connect()
+        except ServiceError:
+            if self._stop_asked:
+                return None
+            raise
+        if connected is None:
+            return None
+        self._connected = connected
+        core = WorkerCore(
+            worker_id=self._worker_id,
+            config=self._config,
+            table=connected.table_facts,
+            stream=connected.stream_facts,
+            rng=rng,
+        )
+        audit_path = self._audit_path
+        job = Job(
+            app_name=self._app_name,
+            worker_id=self._worker_id,
+            stream=connected.stream_facts,
+            maker=self._maker,
+            give_up_on=self._config.on_error.give_up_on,
+            table_port=connected.table,
+            stream_port=connected.stream,
+            audit=None if audit_path is None else AuditLog(audit_path, self._worker_id),
+            loop=loop,
+            context=context,
+        )
+        error = shell.run(core, job)
+        self._status = self._with_units(core.status(SYSTEM_CLOCK.now()))
+        return error
+
+    def _connecting(self, shell: Shell, rng: random.Random) -> Connecting:
+        def on_progress(waiting_for: str) -> None:
+            shell.reporter.report(Report("worker.waiting", "info", None, {"because": waiting_for}))
+
+        return Connecting(
+            app_name=self._app_name,
+            stream=self._stream,
+            config=self._config,
+            session=self._session,
+            client_factory=self._client_factory,
+            rng=rng,
+            is_stopping=lambda: self._stop_asked,
+            on_progress=on_progress,
+        )
+
+    def _end(self, shell: Shell, error: BaseException | None) -> None:
+        state: WorkerState = "stopped" if error is None else "failed"
+        self._status = replace(self._status, state=state, healthy=False)
+        if error is not None:
+            fields = {"error_type": type(error).__qualname__, "problem": str(error)}
+            shell.reporter.report(Report("worker.failed", "error", None, fields))
+        shell.reporter.close()
+        if self._connected is not None:
+            self._connected.clients.close()
+        if error is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
+
+    # ------------------------------------------------------------------------------------ details
+
+    def _wait_or_drain(self) -> None:
+        try:
+            self.join()
+        except (KeyboardInterrupt, SystemExit):
+            self.request_stop()
+            self.join()
+            raise
+
+    def _refuse_fork(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                f"this Worker was made in process {self._process}, before a fork; threads and "
+                "connections do not survive that: make the Worker in the process that runs it"
+            )
+
+    def _idle_status(self, state: WorkerState) -> WorkerStatus:
+        return WorkerStatus(
+            worker_id=self._worker_id,
+            state=state,
+            healthy=True,
+            shards={},
+            peers=(),
+            dynamodb_read_units=0.0,
+            dynamodb_write_units=0.0,
+        )
+
+    def _with_units(self, status: WorkerStatus) -> WorkerStatus:
+        if self._connected is None:
+            return status
+        table = self._connected.table
+        return replace(
+            status, dynamodb_read_units=table.read_units, dynamodb_write_units=table.write_units
+        )
+
+
+def audit_to(worker: Worker, path: str | PathLike[str]) -> None:
+    """Have a worker that has not started append to an audit log; see `shell.audit`. Not public."""
+    worker._audit_path = path  # noqa: SLF001 - `kcl run --audit-log` asks for it, users do not
