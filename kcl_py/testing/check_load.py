@@ -1,0 +1,40 @@
+"""Do we ask the services for more than our share? I8."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from kcl_py.core import commands
+from kcl_py.testing.watch import ViolationError, Watcher
+
+if TYPE_CHECKING:
+    from kcl_py.testing.heap import EventHeap
+    from kcl_py.testing.sim_worker import SimWorker
+
+READS_PER_SECOND_MAX = 5
+"""Source: GetRecords, calls per shard and second."""
+
+_SECOND = 0.998
+"""A second of a clock that runs 0.1 % fast, as true time, and a little less."""
+
+
+class LoadChecker(Watcher):
+    """At most five reads of a shard in any second, all workers together."""
+
+    def __init__(self, heap: EventHeap) -> None:
+        self._heap = heap
+        self._reads: dict[str, deque[float]] = {}
+
+    def commanded(self, worker: SimWorker, command: commands.Command) -> None:
+        """Count the reads of a shard."""
+        if not isinstance(command, commands.Fetch):
+            return
+        reads = self._reads.setdefault(command.shard_id, deque(maxlen=READS_PER_SECOND_MAX))
+        now = self._heap.now
+        if len(reads) == READS_PER_SECOND_MAX and now - reads[0] < _SECOND:
+            raise ViolationError(
+                "I8",
+                f"{command.shard_id}: {worker.worker_id} reads it for the sixth time in a second",
+            )
+        reads.append(now)

@@ -1,0 +1,166 @@
+"""What is in the simulated lease table? The engine's DynamoDB, spelled as on AWS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from kcl_py.aws import attributes as wire
+from kcl_py.aws.lease_codec import (
+    decode_row,
+    encode_write,
+    get_request,
+    owned_request,
+    read_request,
+    scan_request,
+)
+from kcl_py.core.events import Applied, Refused
+from kcl_py.local.dynamo import Dynamo, DynamoSettings
+from kcl_py.local.errors import AwsError
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from kcl_py.aws.attributes import Item
+    from kcl_py.core.leases.rows import Row
+    from kcl_py.core.leases.writes import RowWrite
+
+TABLE_NAME: Final = "people-app"
+
+
+class TableMissingError(Exception):
+    """There is no table at the moment."""
+
+
+class RowStore:
+    """The table, applying one request at a time; everything goes through the codec of `aws/`."""
+
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        rng: random.Random,
+        *,
+        stale: Callable[[], float],
+        index_lag: Callable[[], float],
+    ) -> None:
+        """Make a table.
+
+        Args:
+            wall: Unix seconds.
+            rng: Makes table ids.
+            stale: Asked at every scan that need not be consistent: how many seconds old it is.
+            index_lag: Asked at every write: after how many seconds the index learns of it.
+        """
+        self._wall = wall
+        instant = DynamoSettings(create_seconds=0.0, delete_seconds=0.0)
+        self._model = Dynamo(wall, rng, instant, stale=stale)
+        self._model.world.index_lag = index_lag
+        self.create()
+
+    def create(self) -> None:
+        """Make the table, empty, with a new id."""
+        owner_keys = [
+            {"AttributeName": wire.OWNER, "KeyType": "HASH"},
+            {"AttributeName": wire.KEY, "KeyType": "RANGE"},
+        ]
+        index = {
+            "IndexName": wire.INDEX,
+            "KeySchema": owner_keys,
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+        self._model.call(
+            "CreateTable",
+            {
+                "TableName": TABLE_NAME,
+                "KeySchema": [{"AttributeName": wire.KEY, "KeyType": "HASH"}],
+                "AttributeDefinitions": [
+                    {"AttributeName": wire.KEY, "AttributeType": "S"},
+                    {"AttributeName": wire.OWNER, "AttributeType": "S"},
+                ],
+                "BillingMode": "PAY_PER_REQUEST",
+                "GlobalSecondaryIndexes": [index],
+            },
+        )
+
+    def drop(self) -> None:
+        """Delete the table."""
+        self._model.call("DeleteTable", {"TableName": TABLE_NAME})
+
+    def table_id(self) -> str | None:
+        """Return the id of the table; None: there is none."""
+        try:
+            return str(self._call("DescribeTable", {"TableName": TABLE_NAME})["Table"]["TableId"])
+        except TableMissingError:
+            return None
+
+    def write(self, write: RowWrite) -> Applied | Refused:
+        """Apply a write if its condition holds.
+
+        Raises:
+            TableMissingError: There is no table.
+            AwsError: The model refuses the request as it is: a bug.
+        """
+        request = encode_write(write, table_name=TABLE_NAME, wall=self._wall())
+        try:
+            answer = self._call(request.operation, request.parameters)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            item = error.extra.get("Item")
+            return Refused(None if item is None else decode_row(item))  # type: ignore[arg-type] # wire data
+        return Applied(None if write.deletes else decode_row(answer["Attributes"]))
+
+    def read(self, key: str) -> Row | None:
+        """Return one row as it is now.
+
+        Raises:
+            TableMissingError: There is no table.
+        """
+        item = self._call("GetItem", get_request(TABLE_NAME, key)).get("Item")
+        return None if item is None else decode_row(item)
+
+    def read_many(self, keys: Sequence[str]) -> tuple[Row, ...]:
+        """Return the rows that there are.
+
+        Raises:
+            TableMissingError: There is no table.
+        """
+        answer = self._call("BatchGetItem", read_request(TABLE_NAME, list(dict.fromkeys(keys))))
+        return tuple(decode_row(item) for item in answer["Responses"].get(TABLE_NAME, ()))
+
+    def scan_page(
+        self, start: Item | None, limit: int, *, consistent: bool
+    ) -> tuple[tuple[Row, ...], Item | None]:
+        """Return some rows, and where the next page begins (None: that was the last).
+
+        Raises:
+            TableMissingError: There is no table.
+        """
+        request = scan_request(TABLE_NAME, consistent=consistent, start=start) | {"Limit": limit}
+        answer = self._call("Scan", request)
+        return tuple(decode_row(item) for item in answer["Items"]), answer.get("LastEvaluatedKey")
+
+    def owned_by(self, owner: str) -> tuple[str, ...]:
+        """Return the keys of the lease rows that the index shows for this owner.
+
+        Raises:
+            TableMissingError: There is no table.
+        """
+        answer = self._call("Query", owned_request(TABLE_NAME, owner, start=None))
+        return tuple(item[wire.KEY]["S"] for item in answer["Items"])
+
+    def save(self) -> dict[str, Any]:
+        """Return everything that is in the table, as a backup has it."""
+        return self._model.dump()
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Put a backup in the place of the table; the id is the backup's."""
+        self._model.load(saved)
+
+    def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._model.call(operation, request)
+        except AwsError as error:
+            if error.code == "ResourceNotFoundException":
+                raise TableMissingError from error
+            raise

@@ -1,0 +1,310 @@
+"""How are workers, table, stream and checkers put together? A world from one seed."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Protocol
+
+from kcl_py.config import WorkerConfig
+from kcl_py.core.facts import StreamFacts, TableFacts
+from kcl_py.core.leases.rows import LeaseRow
+from kcl_py.testing.check_ends import EndChecker, imbalance, unsettled
+from kcl_py.testing.check_load import LoadChecker
+from kcl_py.testing.check_ownership import OwnershipChecker
+from kcl_py.testing.check_records import RecordChecker
+from kcl_py.testing.clocks import DRIFT_MAX, WORLD_BEGAN_AT, WorkerClock
+from kcl_py.testing.faults import CALM, Fate, Faults, FaultSource
+from kcl_py.testing.heap import EventHeap
+from kcl_py.testing.sim_code import Habits, ScriptedRun
+from kcl_py.testing.sim_run import CodeRun, SimRun
+from kcl_py.testing.sim_stream import SimStream
+from kcl_py.testing.sim_table import SimTable
+from kcl_py.testing.sim_worker import Core, Scene, SimWorker
+from kcl_py.testing.store import TABLE_NAME, RowStore
+from kcl_py.testing.trace import Trace
+from kcl_py.testing.watch import ViolationError, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kcl_py.testing.heap import Action
+    from kcl_py.testing.sim_table import Change
+
+HASH_KEYS = 1 << 128
+
+
+class CoreMaker(Protocol):
+    """Makes what decides."""
+
+    def __call__(
+        self,
+        *,
+        worker_id: str,
+        config: WorkerConfig,
+        table: TableFacts,
+        stream: StreamFacts,
+        rng: random.Random,
+    ) -> Core:
+        """Make the core of one worker."""
+
+
+def production_core(
+    *,
+    worker_id: str,
+    config: WorkerConfig,
+    table: TableFacts,
+    stream: StreamFacts,
+    rng: random.Random,
+) -> Core:
+    """Make the core that real workers run."""
+    from kcl_py.core.worker_core import WorkerCore  # noqa: PLC0415 - tests may bring another one
+
+    return WorkerCore(worker_id=worker_id, config=config, table=table, stream=stream, rng=rng)
+
+
+class World:
+    """A fleet, its table and its stream under virtual time; everything follows from the seed.
+
+    Checkers look on after every event and raise `ViolationError`.
+
+    Attributes:
+        habits: How user code behaves; may be replaced at any time.
+        workers: All that there ever were, by id.
+        watchers: May be added to.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        workers: int = 2,
+        shards: int = 4,
+        config: WorkerConfig | None = None,
+        habits: Habits | None = None,
+        faults: Faults = CALM,
+        make_core: CoreMaker = production_core,
+    ) -> None:
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.config = config or WorkerConfig()
+        self.habits = habits or Habits()
+        self.heap = EventHeap(self.rng)
+        self.trace = Trace(self.heap)
+        self.faults = FaultSource(self.rng, faults)
+        store = RowStore(
+            self.wall, self.rng, stale=self.faults.staleness, index_lag=self.faults.index_lag
+        )
+        self.table = SimTable(self.heap, store, self.faults, self.trace)
+        self.stream = SimStream(self.heap, self.faults, self.trace, shards=shards)
+        self.ownership = OwnershipChecker(self.heap)
+        self.records = RecordChecker(self.table, self.stream)
+        self.ends = EndChecker(self.table, self.stream, self.ownership, self.records)
+        self.watchers: list[Watcher] = [
+            self.ends,
+            self.records,
+            self.ownership,
+            LoadChecker(self.heap),
+        ]
+        self.table.on_change.append(self._changed)
+        self.workers: dict[str, SimWorker] = {}
+        self._make_core = make_core
+        self._scene = Scene(self.heap, self.rng, self.table, self.stream, self.trace, self.watchers)
+        self._put_rate = 0.0
+        self._put_count = 0
+        for _ in range(workers):
+            self.start_worker()
+
+    def wall(self) -> float:
+        """What the clocks of the services show, unix seconds."""
+        return WORLD_BEGAN_AT + self.heap.now
+
+    @property
+    def now(self) -> float:
+        """True time, seconds since the world began."""
+        return self.heap.now
+
+    def _changed(self, change: Change) -> None:
+        for watcher in self.watchers:
+            watcher.changed(change)
+
+    # ------------------------------------------------------------------------------------ time
+
+    def run_for(self, seconds: float) -> None:
+        """Let time pass."""
+        self.heap.run_until(self.heap.now + seconds)
+
+    def run_until(self, condition: Callable[[], bool], *, within: float) -> float:
+        """Let time pass until something is so; return how long it took.
+
+        Raises:
+            ViolationError: It was not so within that many seconds (I6).
+        """
+        began = self.heap.now
+        if not self.heap.run_until(began + within, stop=condition):
+            raise ViolationError("I6", f"not so within {within} s from {began:.3f} on")
+        return self.heap.now - began
+
+    def after(self, seconds: float, action: Action) -> None:
+        """Do something in a while."""
+        self.heap.after(seconds, action)
+
+    # --------------------------------------------------------------------------------- workers
+
+    def start_worker(
+        self,
+        *,
+        config: WorkerConfig | None = None,
+        rate: float | None = None,
+        make_code: Callable[[SimRun], CodeRun] | None = None,
+    ) -> SimWorker:
+        """Start a process; a fresh id each time.
+
+        Args:
+            config: None: that of the world.
+            rate: Of its clock; None: by chance, within the bounds of A1.
+            make_code: None: user code with the habits of the world.
+        """
+        rng = self.rng
+        worker_id = f"w{len(self.workers) + 1}"
+        drift = rng.uniform(-DRIFT_MAX, DRIFT_MAX)
+        clock = WorkerClock(
+            self.heap,
+            rate=1.0 + drift if rate is None else rate,
+            offset=rng.uniform(1.0, 1_000_000.0),
+            wall_offset=rng.uniform(-5.0, 5.0),
+        )
+        config = config or self.config
+        table_id = self.table.store.table_id()
+        assert table_id is not None, "a worker creates the table before its core starts"
+        core = self._make_core(
+            worker_id=worker_id,
+            config=config,
+            table=TableFacts(name=TABLE_NAME, table_id=table_id, has_index=True),
+            stream=self.stream.facts,
+            rng=random.Random(rng.getrandbits(64)),
+        )
+        worker = SimWorker(
+            self._scene,
+            worker_id,
+            core=core,
+            clock=clock,
+            config=config,
+            make_code=make_code or self._scripted,
+        )
+        self.workers[worker_id] = worker
+        self.heap.after(rng.uniform(0.0, 0.05), worker.start)
+        return worker
+
+    def _scripted(self, run: SimRun) -> CodeRun:
+        return ScriptedRun(run, lambda: self.habits, self.rng)
+
+    def living(self) -> list[SimWorker]:
+        """Return the workers that are neither dead nor finished."""
+        return [worker for worker in self.workers.values() if worker.alive]
+
+    def owner(self, key: str) -> SimWorker | None:
+        """Return who is inside its own fence for a lease now."""
+        return next(iter(self.ownership.holders(key)), None)
+
+    def held(self, worker: SimWorker) -> list[str]:
+        """Return the leases that a worker holds now."""
+        return sorted(worker.core.held()) if worker.alive else []
+
+    def cut(self, worker: SimWorker, fate: Fate = Fate.LOST) -> None:
+        """Cut a worker off from DynamoDB: its calls, or only the answers, get lost."""
+        self.trace.add(worker.worker_id, "cut off", "", fate)
+        self.faults.cut[worker.worker_id] = fate
+
+    def mend(self, worker: SimWorker) -> None:
+        """Let a worker reach DynamoDB again."""
+        if self.faults.cut.pop(worker.worker_id, None) is not None:
+            self.trace.add(worker.worker_id, "reaches the table")
+
+    # ---------------------------------------------------------------------------------- stream
+
+    def put(self, count: int = 1) -> None:
+        """Put records with random keys."""
+        for _ in range(count):
+            self._put_count += 1
+            hash_key = self.rng.randrange(HASH_KEYS)
+            self.stream.put(b"%d" % self._put_count, "key", hash_key=hash_key)
+
+    def put_steadily(self, per_second: float) -> None:
+        """Put records from now on, at random moments; 0 stops it."""
+        was_running, self._put_rate = self._put_rate > 0, per_second
+        if not was_running and per_second > 0:
+            self._put_next()
+
+    def _put_next(self) -> None:
+        if self._put_rate > 0:
+            self.put()
+            self.heap.after(self.rng.expovariate(self._put_rate), self._put_next)
+
+    def row(self, key: str) -> LeaseRow:
+        """Return a lease row as it is in the table now."""
+        row = self.table.store.read(key)
+        assert isinstance(row, LeaseRow), f"{key}: {row}"
+        return row
+
+    def keys(self) -> list[str]:
+        """Return the keys of all lease rows that are not finished."""
+        return sorted(key for key, row in self.table.lease_rows().items() if not row.is_finished)
+
+    # ------------------------------------------------------------------------------------ ends
+
+    def is_settled(self) -> bool:
+        """Say whether every open shard is processed to its end, and no handoff is under way."""
+        return next(self._unsettled(), None) is None
+
+    def _unsettled(self) -> Iterator[str]:
+        return unsettled(self.table, self.stream, self.records, self.ownership)
+
+    def heal(self) -> None:
+        """Stop everything that goes wrong."""
+        self.trace.add("world", "healed")
+        self.faults.faults = CALM
+        self.faults.forget_orders()
+        self.put_steadily(0)
+        self.habits = Habits(checkpointing=self.habits.checkpointing)
+        for worker in self.living():
+            self.mend(worker)
+            worker.resume()
+
+    def check_settles(self, *, within: float = 120.0) -> float:
+        """I6 and I7: with faults stopped, everything is processed and balanced, and stays so.
+
+        Returns:
+            How long it took until all was processed, seconds.
+        """
+        if not self.heap.run_until(self.heap.now + within, stop=self._settled_now()):
+            left = "; ".join(self._unsettled())
+            raise ViolationError("I6", f"not settled {within} s after the last fault: {left}")
+        took = self.heap.now
+        self._check_balance()
+        return took
+
+    def _settled_now(self) -> Callable[[], bool]:
+        """Return a condition that looks four times a second only: it reads the whole table."""
+        due = self.heap.now
+
+        def settled() -> bool:
+            nonlocal due
+            if self.heap.now < due:
+                return False
+            due = self.heap.now + 0.25
+            return self.is_settled()
+
+        return settled
+
+    def _check_balance(self) -> None:
+        leases = self.config.leases
+        scan = max(leases.duration / 3, len(self.living()) * leases.duration / 60)
+        self.run_for(6 * min(scan, 2 * leases.duration / 3) + leases.settle)
+        uneven = imbalance(self.table, self.living())
+        if uneven is not None:
+            raise ViolationError("I7", f"leases are not balanced: {uneven}")
+        before = len(self.ends.takes)
+        self.run_for(3 * leases.duration)
+        moved = self.ends.takes[before:]
+        if moved:
+            raise ViolationError("I7", f"leases move though nothing has changed: {moved}")
