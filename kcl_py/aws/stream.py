@@ -186,7 +186,7 @@ class StreamReader:
         start = command.start
         where: dict[str, Any] = {"ShardIteratorType": start.kind.value, **self._stream.parameters}
         if start.kind is StartKind.AT_TIMESTAMP:
-            # botocore cuts it to whole seconds: a little earlier, so nothing is left out.
+            # Older releases of botocore cut it to whole seconds: earlier, so nothing is left out.
             where["Timestamp"] = start.timestamp
         elif start.kind is not StartKind.TRIM_HORIZON:
             where["StartingSequenceNumber"] = start.sequence_number

@@ -18,6 +18,7 @@ from kcl_py.aws.names import parse_stream
 from kcl_py.config import WorkerConfig
 from kcl_py.local.dynamo import Dynamo
 from kcl_py.local.errors import AwsError
+from kcl_py.local.kinesis import Kinesis
 
 REGION = "eu-west-1"
 DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
@@ -100,7 +101,7 @@ def dynamo(seed: int = 0) -> Dynamo:
     return engine
 
 
-def engine_answers(engine: Dynamo) -> Answerer:
+def engine_answers(engine: Dynamo | Kinesis) -> Answerer:
     """Answer requests with an engine, as its HTTP front does."""
 
     def answer(operation: str, request: dict[str, Any]) -> Canned:

@@ -1,0 +1,132 @@
+"""What do the commands of `kcl` need from AWS besides a worker? Sessions, and a table to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
+
+from kcl_py.aws.failures import kind_of, public_error
+from kcl_py.aws.lease_codec import decode_row, scan_request
+from kcl_py.aws.table_setup import check_table
+from kcl_py.core.events import FailureKind
+from kcl_py.core.leases.rows import Row
+from kcl_py.errors import ConfigError, KclError, LeaseTableError, NoCredentials
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CONNECT_SECONDS: Final = 3.0
+READ_SECONDS: Final = 10.0
+ATTEMPTS_MAX: Final = 3
+"""A command is typed by somebody who waits; they can type it again."""
+
+
+class TableMissing(LeaseTableError):  # noqa: N818 - as the public names
+    """There is no such table; for a command that only looks, that is an answer of AWS."""
+
+    exit_code = 3
+
+
+def make_session(profile: str | None) -> boto3.session.Session:
+    """A session of this profile, or of the default chain.
+
+    Raises:
+        ConfigError: There is no such profile; the message names those that there are.
+    """
+    try:
+        return boto3.session.Session(profile_name=profile)
+    except ProfileNotFound:
+        known = boto3.session.Session().available_profiles
+        there_are = f"there are {', '.join(known)}" if known else "there are none"
+        raise ConfigError(f"there is no AWS profile {profile!r}; {there_are}") from None
+
+
+def make_client(
+    service: str,
+    *,
+    session: boto3.session.Session,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    attempts: int = ATTEMPTS_MAX,
+) -> Any:  # noqa: ANN401 - a client
+    """A plain client for looking and for tools; workers have their own kind.
+
+    Raises:
+        ConfigError: No region, or an endpoint that is none.
+        NoCredentials: There are none.
+    """
+    try:
+        if session.get_credentials() is None:
+            raise NoCredentials(
+                "no AWS credentials were found; set a profile (--profile, AWS_PROFILE), a role, or keys"
+            )
+        return session.client(  # type: ignore[call-overload]  # the service is no literal here
+            service,
+            region_name=region,
+            endpoint_url=endpoint_url,
+            config=Config(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                retries={"total_max_attempts": attempts, "mode": "standard"},
+                user_agent_extra="lib/kcl_py",
+            ),
+        )
+    except NoRegionError:
+        raise ConfigError(
+            "no AWS region is known; give --region, or set AWS_DEFAULT_REGION or the region of the "
+            "profile"
+        ) from None
+    except BotoCoreError as error:
+        raise public_error(error, "boto3:client") from None
+    except ValueError as error:
+        if isinstance(error, KclError):
+            raise
+        raise ConfigError(f"the endpoint {endpoint_url!r} of {service} is no URL") from None
+
+
+def check_lease_table(client: DynamoDBClient, name: str) -> None:
+    """Refuse what is no lease table.
+
+    Raises:
+        TableMissing: There is no such table.
+        LeaseTableError: Its key is another one.
+    """
+    answer = _call("dynamodb:DescribeTable", name, lambda: client.describe_table(TableName=name))
+    check_table(name, answer["Table"])
+
+
+def scan_rows(client: DynamoDBClient, name: str) -> list[Row]:
+    """All rows of a lease table, once; rows that cannot be read are among them as `StrangeRow`.
+
+    Raises:
+        KclError: Access, credentials, or the service.
+    """
+    return [decode_row(item) for page in _pages(client, name) for item in page["Items"]]
+
+
+def _pages(client: DynamoDBClient, name: str) -> Iterator[Mapping[str, Any]]:
+    start: Any = None
+    while True:
+        request = scan_request(name, consistent=False, start=start)
+        page = _call("dynamodb:Scan", name, lambda request=request: client.scan(**request))
+        yield page
+        start = page.get("LastEvaluatedKey")
+        if not start:
+            return
+
+
+def _call(action: str, name: str, call: Callable[[], Any]) -> Mapping[str, Any]:
+    try:
+        answer: Mapping[str, Any] = call()
+        return answer
+    except Exception as error:  # noqa: BLE001 - every exception has a meaning
+        if kind_of(error) is FailureKind.GONE:
+            raise TableMissing(
+                f"there is no lease table {name} in this account and region; check --app (or "
+                "table.name), --region and --profile; the first worker creates it"
+            ) from None
+        raise public_error(error, action) from None
