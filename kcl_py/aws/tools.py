@@ -1,8 +1,9 @@
-"""What do the commands of `kcl` need from AWS besides a worker? Sessions, and a table to look at."""
+"""What do the commands of `kcl` need from AWS besides a worker? Sessions, clients, rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3.session
@@ -25,7 +26,7 @@ ATTEMPTS_MAX: Final = 3
 """A command is typed by somebody who waits; they can type it again."""
 
 
-class TableMissing(LeaseTableError):  # noqa: N818 - as the public names
+class TableMissing(LeaseTableError):
     """There is no such table; for a command that only looks, that is an answer of AWS."""
 
     exit_code = 3
@@ -62,7 +63,8 @@ def make_client(
     try:
         if session.get_credentials() is None:
             raise NoCredentials(
-                "no AWS credentials were found; set a profile (--profile, AWS_PROFILE), a role, or keys"
+                "no AWS credentials were found; set a profile (--profile, AWS_PROFILE), a role, "
+                "or keys"
             )
         return session.client(  # type: ignore[call-overload]  # the service is no literal here
             service,
@@ -112,7 +114,7 @@ def _pages(client: DynamoDBClient, name: str) -> Iterator[Mapping[str, Any]]:
     start: Any = None
     while True:
         request = scan_request(name, consistent=False, start=start)
-        page = _call("dynamodb:Scan", name, lambda request=request: client.scan(**request))
+        page = _call("dynamodb:Scan", name, partial(client.scan, **request))
         yield page
         start = page.get("LastEvaluatedKey")
         if not start:

@@ -1,0 +1,129 @@
+"""`kcl local`: Kinesis and DynamoDB on this machine, alone or around a command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+
+from kcl_py.cli.errors import OutOfTime
+from kcl_py.cli.options import Output, Shared
+
+_FORWARDED: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+NOT_FOUND: Final = 127
+NOT_EXECUTABLE: Final = 126
+"""What a shell returns for these, and so do we."""
+
+
+def local(
+    shared: Shared,
+    *,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND...]", help="Runs against it; its exit code is ours."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Keep everything in there.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of faults that happen by chance.")] = 0,
+    no_limits: Annotated[
+        bool, typer.Option("--no-limits", help="Without the rate limits of the services.")
+    ] = False,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> int:
+    """Serve Kinesis and DynamoDB on 127.0.0.1 until stopped, or while a command runs.
+
+    The command gets an environment in which boto3 and the AWS CLI reach nothing but this machine.
+    """
+    from kcl_py.local.engine import Engine, EngineSettings
+    from kcl_py.local.kinesis import KinesisSettings
+
+    if with_parent:
+        from kcl_py.cli.parent import die_with_parent
+
+        die_with_parent()
+    settings = EngineSettings(
+        port=port, data=data, seed=seed, kinesis=KinesisSettings(limits=not no_limits)
+    )
+    with Engine.from_settings(settings) as engine:
+        if command:
+            return _run(shared, command, engine.environment)
+        return _serve(shared, engine.endpoint_url)
+
+
+def _serve(shared: Shared, url: str) -> int:
+    """Say where it is, and wait for a signal."""
+    from kcl_py.local.environment import clean_environment
+
+    stopped = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    environment = clean_environment({}, url)
+    if shared.form is Output.TABLE:
+        exports = "".join(f"export {name}={value}\n" for name, value in environment.items())
+        sys.stdout.write(exports)
+        sys.stderr.write(f"Kinesis and DynamoDB are at {url}; Ctrl-C ends them\n")
+    else:
+        facts = {"endpoint_url": url, "environment": environment}
+        sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+    # A wait without an end would not let a signal handler run on every platform.
+    while not stopped.wait(timeout=1.0):
+        pass
+    return 0
+
+
+def _run(shared: Shared, command: Sequence[str], environment: Mapping[str, str]) -> int:
+    timeout = shared.timeout_seconds
+    try:
+        child = subprocess.Popen(list(command), env=dict(environment))  # noqa: S603
+    except FileNotFoundError:
+        sys.stderr.write(f"error: there is no command {command[0]!r}; check PATH and spelling\n")
+        return NOT_FOUND
+    except PermissionError:
+        sys.stderr.write(f"error: {command[0]!r} cannot be executed; check its permissions\n")
+        return NOT_EXECUTABLE
+    _forward_signals(child)
+    try:
+        returned = child.wait(timeout)
+    except subprocess.TimeoutExpired:
+        _end(child)
+        raise OutOfTime(
+            f"{command[0]} did not end within {shared.timeout}; it was stopped"
+        ) from None
+    return returned if returned >= 0 else 128 - returned
+
+
+def _forward_signals(child: subprocess.Popen[bytes]) -> None:
+    def forward(signum: int, frame: FrameType | None) -> None:
+        del frame
+        child.send_signal(signum)
+
+    for number in _FORWARDED:
+        signal.signal(number, forward)
+    # A terminal sends Ctrl-C to the child as well; it must not count as two.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if sys.stdin.isatty() else forward)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(5.0)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

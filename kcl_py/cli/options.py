@@ -1,0 +1,178 @@
+"""Which flags do all commands share, and what do they become?
+
+A command takes a `Shared` as its first argument; `with_shared` turns the fields of that class into
+flags, so that every flag has one name, one meaning and one help text everywhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Annotated, Any, Concatenate, ParamSpec, cast, get_type_hints
+
+import typer
+
+from kcl_py.config import WorkerConfig, apply_settings
+from kcl_py.errors import ConfigError
+from kcl_py.settings import parse_setting
+
+_P = ParamSpec("_P")
+
+
+class Output(StrEnum):
+    """How data is written to stdout."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class LogFormat(StrEnum):
+    """How log lines are written to stderr."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least important log line that is shown."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The flags that every command knows."""
+
+    app: Annotated[
+        str | None,
+        typer.Option(
+            "--app", metavar="NAME", envvar="KCL_APP_NAME", help="Application; its table."
+        ),
+    ] = None
+    stream: Annotated[
+        str | None,
+        typer.Option("--stream", metavar="NAME|ARN", envvar="KCL_STREAM", help="The stream."),
+    ] = None
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="NAME", help="Profile of the AWS files.")
+    ] = None
+    region: Annotated[str | None, typer.Option("--region", metavar="NAME", help="AWS region.")] = (
+        None
+    )
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option("--endpoint-url", metavar="URL", help="Other address of both services."),
+    ] = None
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="Form of what goes to stdout.")
+    ] = Output.TABLE
+    json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks, and all log lines.")] = False
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Form of log lines on stderr.")
+    ] = LogFormat.CONSOLE
+    log_level: Annotated[
+        LogLevel | None, typer.Option("--log-level", help="Least important line that is shown.")
+    ] = None
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours; NO_COLOR=1 says the same.")
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", help="Answer yes to every question.")] = False
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="TIME", help="Give up after this, as 30s.")
+    ] = None
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Tuning, as leases.duration=5s."),
+    ] = None
+
+    @property
+    def form(self) -> Output:
+        """How to write data, with `--json` taken into account."""
+        return Output.JSON if self.json else self.output
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """`--timeout` in seconds."""
+        if self.timeout is None:
+            return None
+        try:
+            value = parse_setting("stop_grace", self.timeout)
+        except ConfigError:
+            raise ConfigError(
+                f"--timeout {self.timeout} is not allowed; use a duration, as 30s or 5m"
+            ) from None
+        return cast("float", value)
+
+    def needed_app(self) -> str:
+        """The application's name; ConfigError if it was not given."""
+        return _needed(self.app, "--app NAME", "KCL_APP_NAME")
+
+    def needed_stream(self) -> str:
+        """The stream; ConfigError if it was not given."""
+        return _needed(self.stream, "--stream NAME|ARN", "KCL_STREAM")
+
+    def worker_config(self) -> WorkerConfig:
+        """The configuration: flag before environment before default."""
+        config = apply_settings(WorkerConfig.from_env(), dict(map(_pair, self.settings or ())))
+        if self.region is not None:
+            config = replace(config, region=self.region)
+        if self.endpoint_url is not None:
+            config = replace(
+                config,
+                kinesis_endpoint_url=self.endpoint_url,
+                dynamodb_endpoint_url=self.endpoint_url,
+            )
+        return config
+
+
+def with_shared(function: Callable[Concatenate[Shared, _P], int]) -> Callable[..., int]:
+    """Make a command of a function that takes `Shared` first."""
+    hints = get_type_hints(Shared, include_extras=True)
+    added = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(Shared)
+    ]
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+    def command(**values: Any) -> int:  # noqa: ANN401 - whatever the flags are
+        from kcl_py.cli.logs import configure
+
+        shared = Shared(**{field.name: values.pop(field.name) for field in fields(Shared)})
+        configure(shared)
+        # typer calls by name, which a ParamSpec cannot say.
+        return cast("Callable[..., int]", function)(shared, **values)
+
+    command.__doc__ = function.__doc__
+    command.__name__ = getattr(function, "__name__", "command")
+    every = kept + added
+    command.__annotations__ = {item.name: item.annotation for item in every} | {"return": int}
+    command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]  # typer reads it
+    return command
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(
+            f"--set {text} has no value; write --set name=value, as leases.duration=5s"
+        )
+    return name.strip(), value
+
+
+def _needed(value: str | None, flag: str, variable: str) -> str:
+    if value is None or not value.strip():
+        raise ConfigError(f"{flag.split(maxsplit=1)[0]} is missing; give {flag}, or set {variable}")
+    return value

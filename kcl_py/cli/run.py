@@ -1,0 +1,107 @@
+"""`kcl run`: run a worker with a processor that is named on the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from kcl_py.cli.errors import OutOfTime
+from kcl_py.cli.options import LogLevel, Shared
+
+if TYPE_CHECKING:
+    from kcl_py.worker import Worker
+
+_LOOK_SECONDS: Final = 0.05
+
+
+def run(
+    shared: Shared,
+    *,
+    processor: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:THING",
+            help="A RecordProcessor class, a factory of one, or a function of a batch.",
+        ),
+    ],
+    audit_log: Annotated[Path | None, typer.Option("--audit-log", hidden=True)] = None,
+    ready_file: Annotated[Path | None, typer.Option("--ready-file", hidden=True)] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> int:
+    """Run a worker until SIGTERM or Ctrl-C, which stop it cleanly.
+
+    Settings come from flags, then from KCL_* variables; the current directory is importable.
+    """
+    from kcl_py.cli.loader import load
+    from kcl_py.cli.logs import configure
+    from kcl_py.cli.session import make_session
+    from kcl_py.worker import Worker
+
+    if with_parent:
+        from kcl_py.cli.parent import die_with_parent
+
+        die_with_parent()
+    configure(shared, default=LogLevel.INFO)
+    app, stream = shared.needed_app(), shared.needed_stream()
+    worker = Worker(
+        app_name=app,
+        stream=stream,
+        processor=load(processor),
+        config=shared.worker_config(),
+        session=make_session(shared),
+    )
+    if audit_log is not None:
+        worker._audit_path = audit_log  # noqa: SLF001 - for tests and the demo; not public
+    start = _Start(worker, ready_file, shared.timeout_seconds)
+    start.watch()
+    worker.run()
+    if start.was_too_slow:
+        raise OutOfTime(
+            f"the worker did not run within {shared.timeout}; see its log lines for why"
+        )
+    return 0
+
+
+class _Start:
+    """Watches a worker until it runs: says so, or stops it once its time is over."""
+
+    def __init__(self, worker: Worker, ready_file: Path | None, timeout: float | None) -> None:
+        self._worker = worker
+        self._ready_file = ready_file
+        self._timeout = timeout
+        self.was_too_slow = False
+
+    def watch(self) -> None:
+        """Begin, if there is anything to do."""
+        if self._ready_file is not None or self._timeout is not None:
+            threading.Thread(target=self._work, name="kcl-start", daemon=True).start()
+
+    def _work(self) -> None:
+        patience = threading.Event()
+        waited = 0.0
+        while self._worker.status().state in ("new", "starting"):
+            if self._timeout is not None and waited >= self._timeout:
+                self.was_too_slow = True
+                self._worker.request_stop()
+                return
+            patience.wait(_LOOK_SECONDS)
+            waited += _LOOK_SECONDS
+        if self._worker.status().state == "running":
+            self._say_ready()
+
+    def _say_ready(self) -> None:
+        facts = {"ready": True, "worker_id": self._worker.worker_id, "pid": os.getpid()}
+        line = json.dumps(facts) + "\n"
+        if self._ready_file is None:
+            return
+        if str(self._ready_file) == "-":
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        else:
+            self._ready_file.write_text(line)

@@ -1,0 +1,19 @@
+"""Which AWS account do the flags mean?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kcl_py.cli.options import Shared
+
+if TYPE_CHECKING:
+    import boto3.session
+
+
+def make_session(shared: Shared) -> boto3.session.Session | None:
+    """A session of `--profile`; None: the default chain of boto3."""
+    if shared.profile is None:
+        return None
+    from kcl_py.aws import tools
+
+    return tools.make_session(shared.profile)
