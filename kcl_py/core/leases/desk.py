@@ -63,5 +63,5 @@ class Desk:
 
     def backoff(self, failures: int) -> float:
         """Return how long to wait before another attempt, seconds: jittered, at most D/12."""
-        longest = min(self.duration / 12, 0.05 * 2 ** min(failures, 6))
+        longest = min(self.duration / 12, 0.05 * 2.0 ** min(failures, 6))
         return longest * self.rng.uniform(0.5, 1.0)

@@ -80,6 +80,7 @@ class Stopping:
         for name in (("review",), ("requests",), ("startup",)):
             self._desk.timers.cancel(name)
         self._scanner.stop()
+        self._desk.shards.stop()
         self._desk.calls.report("worker.leaving", "info", leases=len(self._host.holdings))
         grace = self._desk.config.stop_grace
         self._desk.timers.at(now + grace * _DRAIN_SHARE, ("stop", "drain"), self._force)
