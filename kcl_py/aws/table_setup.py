@@ -138,12 +138,15 @@ def _how_to_create(name: str) -> str:
 
 
 def _create(client: DynamoDBClient, name: str, config: TableConfig, patience: Patience) -> None:
-    try:
-        control_calls(patience)(client.create_table, **create_request(name, config))
-    except Exception as error:  # noqa: BLE001 - every exception has a meaning
-        # Another worker of the fleet was faster, or our own attempt had come through.
-        if error_code(error) != "ResourceInUseException":
-            raise public_error(error, "dynamodb:CreateTable") from None
+    def create_unless_there() -> None:
+        try:
+            client.create_table(**create_request(name, config))
+        except Exception as error:
+            # Another worker of the fleet was faster, or our own attempt had come through.
+            if error_code(error) != "ResourceInUseException":
+                raise
+
+    _call("dynamodb:CreateTable", patience, create_unless_there)
 
 
 def _wait_until_ready(
