@@ -92,7 +92,7 @@ class Worker:
         self._session = session
         self._client_factory = client_factory
         self._on_event = on_event
-        self._audit_path: str | PathLike[str] | None = None
+        self._audit_path: str | PathLike[str] | None = None  # set by `kcl run --audit-log`
         self._worker_id = new_worker_id(config.worker_name)
         self._process = os.getpid()
         self._starting = threading.Lock()
@@ -389,8 +389,3 @@ class Worker:
         return replace(
             status, dynamodb_read_units=table.read_units, dynamodb_write_units=table.write_units
         )
-
-
-def audit_to(worker: Worker, path: str | PathLike[str]) -> None:
-    """Have a worker that has not started append to an audit log; see `shell.audit`. Not public."""
-    worker._audit_path = path  # noqa: SLF001 - `kcl run --audit-log` asks for it, users do not

@@ -1,0 +1,142 @@
+"""How do the core's reports reach the log and `on_event`, without holding anybody up?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from kcl_py.core.commands import DumpStacks, Report
+from kcl_py.shell.reporting import WAITING_MAX, Reporter, log_fields
+from kcl_py.status import WorkerEvent
+from tests.shell.tools import PATIENCE, Crashes
+
+FACTS = {"worker_id": "w-1", "stream": "people"}
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Reporter]]:
+    crashes = Crashes()
+
+    def make_reporter(on_event: Callable[[WorkerEvent], None] | None = None) -> Reporter:
+        return Reporter(FACTS, lambda: 12.0, on_event, crashes)
+
+    yield make_reporter
+    assert crashes.all == []
+
+
+def test_a_report_is_logged_and_handed_on(make: Callable[..., Reporter]) -> None:
+    events: list[WorkerEvent] = []
+    with capture_logs() as lines:
+        reporter = make(events.append)
+        reporter.report(Report("lease.taken", "warning", "shardId-1", {"token": 5}))
+        reporter.close()
+
+    assert lines == [
+        {
+            "event": "lease.taken",
+            "log_level": "warning",
+            "lease_key": "shardId-1",
+            "token": 5,
+            **FACTS,
+        }
+    ]
+    assert events == [
+        WorkerEvent(name="lease.taken", at=12.0, lease_key="shardId-1", fields={"token": 5})
+    ]
+
+
+def test_a_listener_that_raises_is_logged_once_and_kept(make: Callable[..., Reporter]) -> None:
+    heard: list[str] = []
+
+    def listen(event: WorkerEvent) -> None:
+        heard.append(event.name)
+        raise SystemExit
+
+    with capture_logs() as lines:
+        reporter = make(listen)
+        for name in ("a", "b", "c"):
+            reporter.report(Report(name))
+        reporter.close()
+
+    assert heard == ["a", "b", "c"]
+    assert [line["event"] for line in lines] == ["a", "on_event.failed", "b", "c"]
+
+
+def test_a_listener_that_hangs_holds_nobody_up(make: Callable[..., Reporter]) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(event: WorkerEvent) -> None:
+        entered.set()
+        release.wait(PATIENCE)
+
+    with capture_logs() as lines:
+        reporter = make(hang)
+        for _ in range(WAITING_MAX + 50):
+            reporter.report(Report("a", "debug"))
+        assert entered.wait(PATIENCE)
+        release.set()
+        reporter.close()
+
+    (dropped,) = [line for line in lines if line["event"] == "reports.dropped"]
+    told = sum(1 for line in lines if line["event"] == "a")
+    assert dropped["count"] + told == WAITING_MAX + 50
+
+
+@given(st.dictionaries(st.sampled_from(list(logging.makeLogRecord({}).__dict__)), st.integers()))
+def test_no_field_can_collide_with_what_a_log_record_has(fields: dict[str, int]) -> None:
+    logger = logging.getLogger("kcl_py.test")
+    record = logger.makeRecord(
+        "n", logging.INFO, "f", 1, "m", (), None, extra=log_fields({**fields, "message": 1})
+    )
+    assert record.getMessage() == "m"
+
+
+def test_a_broken_log_configuration_stops_nothing(
+    make: Callable[..., Reporter], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> dict[str, object]:
+        raise ZeroDivisionError
+
+    before = structlog.get_config()
+    structlog.configure(processors=[broken])
+    try:
+        reporter = make()
+        reporter.report(Report("lease.taken", "warning"))
+        reporter.close()
+    finally:
+        structlog.configure(**before)
+        structlog.reset_defaults()
+
+    assert "logging lease.taken failed" in caplog.text
+
+
+def test_the_stacks_say_where_every_thread_is(make: Callable[..., Reporter]) -> None:
+    with capture_logs() as lines:
+        reporter = make()
+        reporter.dump_stacks(DumpStacks("shardId-1", 1))
+        reporter.close()
+
+    (line,) = lines
+    assert "test_the_stacks_say_where_every_thread_is" in line["stacks"]
+    assert "kcl-report" in line["stacks"]
+
+
+def test_plain_logging_gets_the_lines_too(
+    make: Callable[..., Reporter], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="kcl_py"):
+        reporter = make()
+        reporter.report(Report("lease.taken", "info", "shardId-1"))
+        reporter.close()
+
+    (record,) = caplog.records
+    assert record.name == "kcl_py.worker"
+    assert "lease.taken" in record.getMessage()
+    assert "shardId-1" in record.getMessage()

@@ -1,0 +1,84 @@
+"""What do SIGTERM and SIGINT do to a worker? The first one drains, the second ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kcl_py.shell.signals import draining_on_signals
+
+PROGRAM = """
+import signal, sys, threading
+from kcl_py.shell.signals import draining_on_signals
+
+never = threading.Event()
+with draining_on_signals(lambda: print("draining", flush=True)):
+    print("ready", flush=True)
+    never.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "exit_code"),
+    [
+        (signal.SIGTERM, signal.SIGTERM, 143),
+        (signal.SIGINT, signal.SIGINT, 130),
+        (signal.SIGINT, signal.SIGTERM, 143),
+    ],
+)
+def test_a_second_signal_ends_the_process_at_once(
+    first: signal.Signals, second: signal.Signals, exit_code: int
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(first)
+        assert child.stdout.readline() == "draining\n"
+        child.send_signal(second)
+        assert child.wait(20) == exit_code
+
+
+def test_the_first_signal_drains_and_the_old_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    drained = threading.Event()
+    with draining_on_signals(drained.set):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert drained.wait(10)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_handler_of_somebody_else_is_left_alone_where_asked() -> None:
+    def theirs(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, theirs)
+    try:
+        with draining_on_signals(lambda: None, only_default=True):
+            assert signal.getsignal(signal.SIGTERM) is theirs
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_outside_of_the_main_thread_signals_are_never_touched() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    inside: list[object] = []
+
+    def work() -> None:
+        with draining_on_signals(lambda: None):
+            inside.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert inside == [before]
