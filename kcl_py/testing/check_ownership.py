@@ -140,7 +140,7 @@ class OwnershipChecker(Watcher):
                 if run.is_inside():
                     yield (
                         other,
-                        f"user code of run {run.run_id} may act until {run.fence:.3f} there",
+                        f"user code of run {run.run_id} may act until {run.fence.until:.3f} there",
                     )
 
     def _check_fence(self, worker: SimWorker, key: str, fence: float) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from kcl_py.core.events import CallReturned, CheckpointAsked
+from kcl_py.processor import Fence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ class SimRun:
     """One processor object in one epoch.
 
     Attributes:
-        fence: Reading of the worker's own clock past which the guard lets nothing through.
+        fence: On the worker's own clock; past it the guard lets nothing through.
         method: The call that is under way.
         closed: `close` has returned.
         last: The call that began last.
@@ -59,7 +60,7 @@ class SimRun:
         self.worker = worker
         self.run_id = run_id
         self.epoch = epoch
-        self.fence = epoch.fence
+        self.fence = Fence(epoch.fence)
         self.method: Method | None = None
         self.closed = False
         self.last: Call | None = None
@@ -71,8 +72,10 @@ class SimRun:
 
     def move_fence(self, until: float) -> None:
         """Let the guard stop later, or now and for ever."""
-        if self.fence != float("-inf"):
-            self.fence = until
+        if until == float("-inf"):
+            self.fence.lose()
+        elif not self.fence.lost:
+            self.fence.until = until
 
     def begin(self, call: Call) -> None:
         """Call user code.
@@ -88,7 +91,7 @@ class SimRun:
 
     def is_inside(self) -> bool:
         """The guard: may the run act now, by the clock of its own worker?"""
-        return self.worker.clock.now() < self.fence
+        return self.worker.clock.now() < self.fence.until
 
     def hand_over(self, record: Record) -> bool:
         """Give user code one record, if the guard lets it through."""

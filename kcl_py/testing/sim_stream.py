@@ -163,6 +163,13 @@ class SimStream:
     def _look(self) -> None:
         self.shards()
 
+    def forget(self, shard_id: str) -> None:
+        """Let retention pass for a closed shard: it is listed no more, now."""
+        account = self._model._account  # noqa: SLF001 - the service has no call for that
+        del account.streams[STREAM_NAME].shards[shard_id]
+        self._trace.add("stream", "forgets", shard_id)
+        self._look()
+
     def children_of(self, shard_id: str) -> tuple[Shard, ...]:
         """Return the shards that came from one."""
         return tuple(shard for shard in self.shards() if shard_id in shard.parents)

@@ -153,9 +153,10 @@ class RowStore:
         """Return everything that is in the table, as a backup has it."""
         return self._model.dump()
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Put a backup in the place of the table; the id is the backup's."""
-        self._model.load(saved)
+    def restore(self, saved: dict[str, Any], *, table_id: str | None = None) -> None:
+        """Put a backup in the place of the table; None: with the id that it had."""
+        (table,) = saved["tables"]
+        self._model.load({"tables": [table | {"table_id": table_id or table["table_id"]}]})
 
     def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -246,7 +246,7 @@ class World:
         assert isinstance(row, LeaseRow), f"{key}: {row}"
         return row
 
-    def keys(self) -> list[str]:
+    def open_keys(self) -> list[str]:
         """Return the keys of all lease rows that are not finished."""
         return sorted(key for key, row in self.table.lease_rows().items() if not row.is_finished)
 

@@ -30,7 +30,7 @@ def plague(world: World) -> None:
     world.start_worker()
     world.living()[1].kill()
     world.run_for(15)
-    world.stream.split(world.keys()[0])
+    world.stream.split(world.open_keys()[0])
     world.run_for(15)
     max(world.living(), key=lambda worker: len(world.held(worker))).stop()
     world.run_for(15)
