@@ -8,10 +8,19 @@ from hypothesis import strategies as st
 
 from kcl_py.aws.lease_codec import decode_row, encode_write
 from kcl_py.core.leases import writes
-from kcl_py.core.leases.rows import ApplicationRow, LeaseRow, Row, Sentinel, StrangeRow, WorkerRow
+from kcl_py.core.leases.rows import (
+    ApplicationRow,
+    LeaseRow,
+    Pending,
+    Row,
+    Sentinel,
+    StrangeRow,
+    WorkerRow,
+)
 from kcl_py.core.leases.writes import Absent, RowWrite, WriteKind
 from kcl_py.local.dynamo import Dynamo
 from kcl_py.local.errors import AwsError
+from kcl_py.records import Position
 from tests.aws.rows import (
     application_rows,
     creation,
@@ -182,6 +191,25 @@ def test_a_worker_item_is_a_valid_metric_row_of_the_java_kcl() -> None:
     assert (item["sts"], item["opr"]) == ({"M": {}}, {"M": {}})
     assert "leaseCounter" not in item
     assert "checkpoint" not in item
+
+
+def test_an_empty_state_is_no_attribute_and_takes_an_older_one_away() -> None:
+    engine = dynamo()
+    prepared = Pending(position=Position("5"), state=b"half")
+    apply(engine, writes.create(LeaseRow(key="s", counter=1, checkpoint=Position("4"), owner="a")))
+    apply(engine, writes.renew("s", me="a", base=1, nonce="n", duration=9.0, pending=prepared))
+    request = encode_write(
+        writes.renew(
+            "s", me="a", base=2, nonce="n", duration=9.0, pending=Pending(position=Position("6"))
+        ),
+        table_name="leases",
+        wall=WALL,
+    )
+
+    item = engine.call(request.operation, request.parameters)["Attributes"]
+
+    assert item["pendingCheckpoint"] == {"S": "6"}
+    assert "pendingCheckpointState" not in item
 
 
 GOOD = {

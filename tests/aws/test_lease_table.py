@@ -275,6 +275,46 @@ def test_keys_that_were_unprocessed_once_are_asked_again(engine: Dynamo, table: 
     assert table.read_rows(["shardId-1", "shardId-2"]) == RowsFound((ROW,), ("shardId-2",))
 
 
+def test_rows_are_read_consistently_and_scans_only_where_asked() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(operation: str, request: dict[str, Any]) -> Canned:
+        asked.append(request)
+        rows = {"leases": []} if operation == "BatchGetItem" else []
+        return Canned({"Responses": rows, "Items": rows})
+
+    table = table_on(answer)
+
+    table.read_rows(["a"])
+    list(table.scan(consistent=True))
+    list(table.scan(consistent=False))
+
+    assert asked[0]["RequestItems"]["leases"]["ConsistentRead"] is True
+    assert [request["ConsistentRead"] for request in asked[1:]] == [True, False]
+
+
+def test_a_batch_answer_that_leaves_the_table_out_proves_no_absence() -> None:
+    table, _ = scripted(Canned({"Responses": {}, "UnprocessedKeys": {}}))
+
+    found = table.read_rows(["a"])
+
+    assert (found.rows, found.absent) == ((), ())
+    assert found.failure is not None
+
+
+def test_unprocessed_keys_are_asked_for_after_a_pause(engine: Dynamo) -> None:
+    made = clients(engine_answers(engine))
+    slept: list[float] = []
+    table = LeaseTable(
+        writes=made.lease_writes, reads=made.table_reads, name="leases", sleep=slept.append
+    )
+    engine.world.leave_unprocessed = lambda: True
+
+    table.read_rows(["a"])
+
+    assert slept == [0.1, 0.2]
+
+
 def test_the_failure_of_a_later_batch_keeps_what_earlier_ones_proved() -> None:
     first = Canned({"Responses": {"leases": []}, "UnprocessedKeys": {}})
     table, _ = scripted(first, error("ThrottlingException"))
