@@ -130,7 +130,7 @@ def lease_fields(row: LeaseRow) -> dict[str, FieldValue]:
         "start_at", "root", "paused", "parents", "children", "hash_range", "owner_switches", "pending",
     )  # fmt: skip
     values = {name: getattr(row, name) for name in names}
-    return {name: value for name, value in values.items() if value not in (None, False, ())}
+    return {k: v for k, v in values.items() if v is not None and v is not False and v != ()}
 
 
 def take(row: LeaseRow, *, me: str, nonce: str, duration: float, counter: int) -> RowWrite:
