@@ -181,9 +181,9 @@ class Worker:
     def request_stop(self) -> None:
         """Ask for a drain; returns at once; safe in signal handlers and processors."""
         # Not a lock or an event here: a signal handler may interrupt whoever holds it.
-        self._stop_asked = True
+        was_asked, self._stop_asked = self._stop_asked, True
         shell = self._shell
-        if shell is not None:
+        if shell is not None and not was_asked:
             shell.mailbox.put(StopAsked())
 
     def stop(self, timeout: float | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, Final, TypeAlias
 
@@ -35,7 +35,6 @@ class AsyncCalls:
         self._now = now
         self._on_crash = on_crash
         self._loop = loop
-        self._is_own = loop is None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -59,6 +58,14 @@ class AsyncCalls:
             loop.call_soon_threadsafe(loop.stop)
             if threading.current_thread() is not thread:
                 thread.join(1.0)
+
+    def stacks(self) -> str:
+        """Where every task of the loop waits; places in code, no values."""
+        loop = self._loop
+        tasks = () if loop is None or loop.is_closed() else asyncio.all_tasks(loop)
+        return "".join(
+            f"\nTask {task.get_name()}:\n" + "".join(_places(task.get_coro())) for task in tasks
+        )
 
     def _ready_loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -137,6 +144,15 @@ class RunningCall:
         fence, task = self._fence, self._task
         if fence is not None and task is not None and fence.until <= self._now():
             task.cancel("the lease is lost")
+
+
+def _places(awaited: object) -> Iterator[str]:
+    """Follow what waits for what; a task shows its outermost frame alone."""
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None)
+        if frame is not None:
+            yield f"  {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}\n"
+        awaited = getattr(awaited, "cr_await", None)
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -7,7 +7,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -30,7 +30,20 @@ _RESERVED: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
 }  # fmt: skip
 
 _STDLIB: Final = logging.getLogger("kcl_py.worker")
+
+
+def _one_line(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> str:
+    """Spell an event as logging's own message: its name, then its facts."""
+    return " ".join([fields.pop("event"), *(f"{key}={value!r}" for key, value in fields.items())])
+
+
 _LOG: Final = structlog.wrap_logger(_STDLIB)
+_PLAIN_LOG: Final = structlog.wrap_logger(
+    _STDLIB,
+    processors=[structlog.stdlib.filter_by_level, _one_line],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
+"""For programs that did not configure structlog; its defaults are made for a terminal."""
 
 
 def log_fields(fields: Mapping[str, object]) -> dict[str, object]:
@@ -63,7 +76,7 @@ class Reporter:
         on_event: OnEvent | None,
         on_crash: OnCrash,
     ) -> None:
-        self._log = _LOG.bind(**log_fields(facts))
+        self._facts = log_fields(facts)
         self._now = now
         self._on_event = on_event
         self._has_failed = False
@@ -83,9 +96,9 @@ class Reporter:
         except queue.Full:
             self._dropped += 1
 
-    def dump_stacks(self, command: DumpStacks) -> None:
-        """Report where every thread is: user code hangs."""
-        stacks = all_stacks()
+    def dump_stacks(self, command: DumpStacks, tasks: str) -> None:
+        """Report where every thread is, and every task of the loop: user code hangs."""
+        stacks = all_stacks() + tasks
         self.report(Report("worker.stacks_dumped", "warning", command.key, {"stacks": stacks}))
 
     def crashed(self, thread: str, error: BaseException) -> None:
@@ -129,9 +142,10 @@ class Reporter:
                 self._write("on_event.failed", "error", {"during": report.name, "traceback": trace})
 
     def _write(self, name: str, level: str, fields: Mapping[str, Any]) -> None:
-        write: Callable[..., object] = getattr(self._log, level)
         try:
-            write(name, **log_fields(fields))
+            log = _LOG if structlog.is_configured() else _PLAIN_LOG
+            write: Callable[..., object] = getattr(log, level)
+            write(name, **{**log_fields(fields), **self._facts})
         except Exception:  # noqa: BLE001 - see below
             # The user's log configuration is broken: say so where that may still work.
             _STDLIB.exception("logging %s failed", name)

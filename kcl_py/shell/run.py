@@ -35,7 +35,7 @@ from kcl_py.processor import (
     RunFacts,
     ShardContext,
 )
-from kcl_py.records import Record
+from kcl_py.records import Position, Record
 from kcl_py.shell.async_calls import AsyncCall, AsyncCalls, RunningCall
 from kcl_py.shell.audit import AuditLog, EpochAudit
 from kcl_py.shell.checkpoints import CheckpointDesk, Port
@@ -116,6 +116,11 @@ class ProcessorRun:
     def join(self, timeout: float) -> None:
         """Wait until `close` has returned, so many seconds at most."""
         self._is_over.wait(timeout)
+
+    def learn(self, durable: Position | None) -> None:
+        """Tell its contexts the newest durable checkpoint; None: no news."""
+        if durable is not None:
+            self._shared.learn(durable)
 
     def move_fence(self, until: float) -> None:
         """Store a new fence; minus infinity ends the epoch, and no later value revives it."""

@@ -28,6 +28,7 @@ class Runs:
         """Let a run act until then; it has its effect before this returns."""
         run = self._runs.get(command.run_id)
         if run is not None:
+            run.learn(command.durable)
             run.move_fence(command.until)
 
     def busy_keys(self) -> tuple[str, ...]:

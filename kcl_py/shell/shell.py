@@ -98,7 +98,7 @@ class Shell:
         runs = Runs(self._surroundings(job, desk, calls))
         remote = Remote.open(job.table_port, job.stream_port, self.mailbox.put, self.on_crash)
         control = Control(
-            core, self.mailbox, self._clock, _Executor(remote, runs, desk, self.reporter)
+            core, self.mailbox, self._clock, _Executor(remote, runs, desk, self.reporter, calls)
         )
         if job.audit is not None:
             job.audit.worker_started(self._clock.now())
@@ -156,6 +156,7 @@ class _Executor:
     runs: Runs
     desk: CheckpointDesk
     reporter: Reporter
+    async_calls: AsyncCalls
 
     def __call__(self, command: Command) -> None:
         match command:
@@ -170,7 +171,7 @@ class _Executor:
             case Report():
                 self.reporter.report(command)
             case DumpStacks():
-                self.reporter.dump_stacks(command)
+                self.reporter.dump_stacks(command, self.async_calls.stacks())
             case Finish():
                 raise AssertionError("the control loop keeps it")
             case _:

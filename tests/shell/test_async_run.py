@@ -101,6 +101,18 @@ def test_a_cancellation_of_the_users_own_is_an_error_of_the_users(world: World) 
     runs.abandon(PATIENCE)
 
 
+def test_the_stacks_say_where_a_task_waits(world: World) -> None:
+    entered = threading.Event()
+    log: list[str] = []
+    runs = world.runs(lambda: Waits(log, entered))
+    runs.start(start_run(fence=FENCE))
+    runs.call(deliver())
+    assert entered.wait(PATIENCE)
+
+    assert "in process_records" in world.async_calls.stacks()
+    runs.abandon(PATIENCE)
+
+
 def test_all_async_processors_share_one_loop(world: World) -> None:
     loops: set[int] = set()
 

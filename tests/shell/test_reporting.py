@@ -120,17 +120,19 @@ def test_a_broken_log_configuration_stops_nothing(
 def test_the_stacks_say_where_every_thread_is(make: Callable[..., Reporter]) -> None:
     with capture_logs() as lines:
         reporter = make()
-        reporter.dump_stacks(DumpStacks("shardId-1", 1))
+        reporter.dump_stacks(DumpStacks("shardId-1", 1), "\nTask 1")
         reporter.close()
 
     (line,) = lines
     assert "test_the_stacks_say_where_every_thread_is" in line["stacks"]
     assert "kcl-report" in line["stacks"]
+    assert line["stacks"].endswith("Task 1")
 
 
 def test_plain_logging_gets_the_lines_too(
     make: Callable[..., Reporter], caplog: pytest.LogCaptureFixture
 ) -> None:
+    structlog.reset_defaults()
     with caplog.at_level(logging.INFO, logger="kcl_py"):
         reporter = make()
         reporter.report(Report("lease.taken", "info", "shardId-1"))
@@ -138,5 +140,6 @@ def test_plain_logging_gets_the_lines_too(
 
     (record,) = caplog.records
     assert record.name == "kcl_py.worker"
-    assert "lease.taken" in record.getMessage()
-    assert "shardId-1" in record.getMessage()
+    assert record.getMessage() == (
+        "lease.taken lease_key='shardId-1' worker_id='w-1' stream='people'"
+    )

@@ -22,6 +22,7 @@ from kcl_py.processor import (
     RecordProcessor,
     ShardContext,
 )
+from kcl_py.records import Position
 from kcl_py.shell.run import is_inside_processor
 from tests.shell.run_world import FENCE, World
 from tests.shell.tools import PATIENCE, close, deliver, start_run
@@ -368,6 +369,28 @@ def test_a_renewal_lets_a_run_go_on(world: World) -> None:
     runs.call(deliver())
 
     assert world.returns.next().error is None
+    runs.abandon(PATIENCE)
+
+
+def test_a_context_knows_the_newest_durable_checkpoint(world: World) -> None:
+    contexts: list[ShardContext] = []
+
+    class Keeps(RecordProcessor):
+        def initialize(self, shard: ShardContext) -> None:
+            contexts.append(shard)
+
+        def process_records(self, batch: Batch) -> None: ...
+
+    runs = world.runs(Keeps)
+    runs.start(start_run())
+    world.returns.next()
+    assert contexts[0].checkpointed is None
+
+    runs.move_fence(MoveFence(1, FENCE, Position("3")))
+    runs.move_fence(MoveFence(1, FENCE))
+    runs.move_fence(MoveFence(1, FENCE, Position("2")))
+
+    assert contexts[0].checkpointed == Position("3")
     runs.abandon(PATIENCE)
 
 
