@@ -1,0 +1,117 @@
+"""How often did the user code of this shard fail, when is it tried again, and does it pause?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kcl_py.core.consumer.retries import Tries
+from kcl_py.core.consumer.tools import timer_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kcl_py.core.commands import Method
+    from kcl_py.core.consumer.tools import Tools
+    from kcl_py.core.events import UserError
+    from kcl_py.core.leases.rows import LeaseRow
+
+
+class Patience:
+    """Failures of one shard in one epoch, counted apart for `initialize` and for the rest.
+
+    Args:
+        again: Told when the back-off is over.
+    """
+
+    def __init__(self, tools: Tools, row: LeaseRow, again: Callable[[float], None]) -> None:
+        self._tools = tools
+        self._key = row.key
+        self._again = again
+        self._starts = Tries(tools.config.on_error, tools.rng)
+        self._tries = Tries(tools.config.on_error, tools.rng)
+        self._again_at: float | None = None
+        self._says_paused = row.paused
+        self._pause_is_written = False
+
+    @property
+    def attempt(self) -> int:
+        """What a batch is told: failures since anything was finished, and one."""
+        return self._tries.attempt
+
+    @property
+    def attempts(self) -> int:
+        """What status shows: failed starts count too."""
+        return max(self._tries.attempt, self._starts.attempt)
+
+    @property
+    def last_error(self) -> str | None:
+        """Of the newest failure that was not overcome, else of the last one ever."""
+        if self._starts.failures:
+            return self._starts.last_error
+        return self._tries.last_error or self._starts.last_error
+
+    @property
+    def is_exhausted(self) -> bool:
+        """The error policy says that nothing more is tried."""
+        return self._tries.is_paused or self._starts.is_paused
+
+    @property
+    def problem(self) -> str | None:
+        """Why somebody should look."""
+        for tries in (self._starts, self._tries):
+            if tries.is_red:
+                return f"failed {tries.failures} times: {tries.last_error}"
+        return None
+
+    def failed(self, now: float, method: Method, error: UserError) -> None:
+        """Count a failure. SystemExit is none, and is followed by a drain, not by a try."""
+        self._again_at = None
+        if error.kind == "exit":
+            return
+        tries = self._starts if method == "initialize" else self._tries
+        wait = tries.failed(error.summary, may_retry=error.may_retry)
+        self._again_at = now + wait
+        self._tools.calls.report(
+            "processor.failed",
+            "error" if tries.is_red else "warning",
+            self._key,
+            method=method,
+            error=error.summary,
+            failures=tries.failures,
+            retry_in=wait,
+        )
+
+    def started(self) -> None:
+        """`initialize` returned."""
+        self._starts.progressed()
+
+    def progressed(self) -> None:
+        """Something was finished."""
+        if self._tries.progressed():
+            self._tools.calls.report("processor.recovered", "info", self._key)
+
+    def wait(self) -> None:
+        """Set the timer for the next try."""
+        if self._again_at is not None:
+            self._tools.timers.at(self._again_at, timer_name("again", self._key), self._again)
+
+    def pause(self, now: float) -> None:
+        """Stop trying, and say so in the row."""
+        self._says_paused, self._pause_is_written = True, False
+        self._tools.calls.report("shard.paused", "error", self._key, error=self.last_error)
+        self._tools.leases.paused(now, self._key, paused=True)
+
+    def is_resumed(self, row: LeaseRow) -> bool:
+        """Say whether somebody took the mark out of the row after we had set it."""
+        was_written, self._pause_is_written = self._pause_is_written, row.paused
+        return was_written and not row.paused
+
+    def resume(self, now: float) -> None:
+        """Try anew, as often as the policy says; no change unless the row says paused."""
+        if not self._says_paused:
+            return
+        self._says_paused = self._pause_is_written = False
+        self._starts.progressed()
+        self._tries.progressed()
+        self._tools.calls.report("shard.resumed", "info", self._key)
+        self._tools.leases.paused(now, self._key, paused=False)

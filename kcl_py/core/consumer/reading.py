@@ -1,0 +1,190 @@
+"""How is a shard read from a place on, without gap or repetition? One read at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kcl_py.core.commands import Start, StartKind
+from kcl_py.core.consumer.tools import timer_name
+from kcl_py.core.events import FailureKind, FetchFailed, PageFetched
+from kcl_py.core.leases.rows import Sentinel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kcl_py.core.consumer.buffer import Buffer
+    from kcl_py.core.consumer.pacing import Pacing
+    from kcl_py.core.consumer.tools import Tools
+    from kcl_py.core.leases.rows import LeaseRow
+    from kcl_py.core.shards.graph import Shard
+    from kcl_py.records import Position
+
+PAGES_MAX: Final = 3
+"""Per shard: the page that is being delivered, and two ahead."""
+
+_READS_RECORDS: Final = "kinesis:GetRecords"
+"""This call never names a position; a refusal is not about one."""
+
+_NEEDS_SOMEBODY: Final = frozenset({FailureKind.DENIED, FailureKind.GONE, FailureKind.INVALID})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading begins: at `start`, without the records up to `skip`."""
+
+    start: Start
+    skip: Position | None
+
+
+def place_of(row: LeaseRow, after: Position | None) -> Place:
+    """Return where to read on behind `after`, or where the row says that the shard begins.
+
+    A position is read *at*, not after: the same Kinesis record may hold more user records behind
+    it. That record coming back also proves that nothing was lost to retention.
+    """
+    if after is not None:
+        at = Start(kind=StartKind.AT, sequence_number=after.sequence_number)
+        return Place(at, skip=after)
+    if row.start_at is not None and row.checkpoint is not Sentinel.TRIM_HORIZON:
+        return Place(Start(kind=StartKind.AT_TIMESTAMP, timestamp=row.start_at), skip=None)
+    return Place(Start(kind=StartKind.TRIM_HORIZON), skip=None)
+
+
+class Reading:
+    """Reads one shard into its buffer until it is stopped or the shard ends.
+
+    Args:
+        changed: Told after each answer.
+
+    Attributes:
+        lag: Seconds behind the tip at the last read; None before.
+        has_ended: The response really said that nothing follows.
+        failure: Why reading does not get on, if somebody must act.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        row: LeaseRow,
+        place: Place,
+        pacing: Pacing,
+        buffer: Buffer,
+        changed: Callable[[float], None],
+    ) -> None:
+        self.lag: float | None = None
+        self.has_ended = False
+        self.children: tuple[Shard, ...] = ()
+        self.failure: str | None = None
+        self._tools = tools
+        self._key = row.key
+        self._start = place.start
+        self._skip = place.skip
+        self._pacing = pacing
+        self._buffer = buffer
+        self._changed = changed
+        self._iterator: str | None = None
+        self._is_stopped = False
+        self._under_way = False
+
+    def pump(self, now: float) -> None:
+        """Read the next page, as soon as pace, memory and the buffer allow."""
+        if self._is_stopped or self.has_ended or self._under_way:
+            return
+        if len(self._buffer) >= PAGES_MAX:
+            return
+        if now < self._pacing.next_at:
+            self._tools.timers.at(self._pacing.next_at, timer_name("read", self._key), self.pump)
+        elif self._tools.budget.reserve(self._key, ahead=len(self._buffer) > 0):
+            self._fetch(now)
+
+    def stop(self) -> None:
+        """Read no more; an answer that is still under way is dropped."""
+        self._is_stopped = True
+        self._tools.timers.cancel(timer_name("read", self._key))
+        self._tools.budget.forget(self._key)
+
+    def _fetch(self, now: float) -> None:
+        self._under_way = True
+        self._pacing.called(now)
+        self._tools.calls.fetch(
+            key=self._key,
+            shard_id=shard_id_of(self._key),
+            iterator=self._iterator,
+            start=self._start,
+            records_max=self._tools.config.reading.page_records,
+            then=self._answered,
+        )
+
+    def _answered(self, now: float, answer: PageFetched | FetchFailed) -> None:
+        self._under_way = False
+        if isinstance(answer, PageFetched):
+            self._pacing.answered(answer.bytes_read, answer.lag)
+        if self._is_stopped:
+            self._tools.budget.arrived(0)
+        elif isinstance(answer, PageFetched):
+            self._arrived(answer)
+        else:
+            self._tools.budget.arrived(0)
+            self._failed(now, answer)
+        self._changed(now)
+
+    def _arrived(self, answer: PageFetched) -> None:
+        page = answer.page
+        self.lag, self.failure = answer.lag, None
+        self._iterator = answer.next_iterator
+        self._tools.budget.arrived(0 if page is None else page.bytes)
+        if page is not None:
+            skipped = 0 if self._skip is None else page.index_after(self._skip)
+            if self._start.kind is StartKind.AT and not skipped:
+                self._report_lost(self._start.sequence_number, page.first)
+            last = page.last
+            self._start = Start(kind=StartKind.AFTER, sequence_number=last.sequence_number)
+            self._buffer.put(page, skipped, answer.lag)
+        if answer.next_iterator is None:
+            self.has_ended, self.children = True, answer.children
+
+    def _report_lost(self, asked: str | None, found: Position | None) -> None:
+        """The record that we asked for is not kept any more, so those behind it may be lost too."""
+        self._tools.calls.report(
+            "position.trimmed",
+            "error",
+            self._key,
+            asked=asked,
+            goes_on_at="the oldest record" if found is None else str(found),
+        )
+
+    def _failed(self, now: float, answer: FetchFailed) -> None:
+        kind = answer.failure.kind
+        if kind is FailureKind.EXPIRED:
+            self._iterator = None
+        elif kind is FailureKind.INVALID:
+            kind = self._refused(answer.failure.action)
+        if kind in _NEEDS_SOMEBODY:
+            self.failure = f"{answer.failure.action}: {answer.failure.message}"
+        wait = self._pacing.failed(now, kind)
+        self._tools.calls.report(
+            "read.failed",
+            "debug" if kind is FailureKind.EXPIRED else "warning",
+            self._key,
+            kind=answer.failure.kind,
+            action=answer.failure.action,
+            message=answer.failure.message,
+            retry_in=wait,
+        )
+
+    def _refused(self, action: str) -> FailureKind:
+        """Forget the iterator, or the position that the shard does not have."""
+        if self._iterator is not None:
+            self._iterator = None
+            return FailureKind.EXPIRED
+        if action != _READS_RECORDS and self._start.sequence_number is not None:
+            self._report_lost(self._start.sequence_number, None)
+            self._start = Start(kind=StartKind.TRIM_HORIZON)
+            return FailureKind.EXPIRED
+        return FailureKind.INVALID
+
+
+def shard_id_of(key: str) -> str:
+    """Return the shard id in a lease key: all of it, or what follows `account:stream:epoch:`."""
+    return key.rsplit(":", 1)[-1]

@@ -1,0 +1,42 @@
+"""What do the consumers of all shards share? The outbox, timers, chance, memory, the lease side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from kcl_py.config import WorkerConfig
+    from kcl_py.core.calls import Calls
+    from kcl_py.core.consumer.budget import Budget
+    from kcl_py.core.ports import LeasePort
+    from kcl_py.core.timers import TimerName, Timers
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Tools:
+    """Shared by the machines of all shards.
+
+    Attributes:
+        port: The lease side; the two know each other, so it is set last.
+    """
+
+    config: WorkerConfig
+    calls: Calls
+    timers: Timers
+    rng: Random
+    budget: Budget
+    port: LeasePort | None = None
+
+    @property
+    def leases(self) -> LeasePort:
+        """The lease side."""
+        assert self.port is not None, "the consumers were not connected to the leases"
+        return self.port
+
+
+def timer_name(what: str, key: str) -> TimerName:
+    """Name a timer of the consumer of one shard."""
+    return ("consumer", what, key)
