@@ -126,11 +126,7 @@ class Front:
                 "X-Amz-Target names neither Kinesis_20131202 nor DynamoDB_20120810",
             )
         signed = _SOURCE.search(http.headers.get("authorization", ""))
-        try:
-            request = decode_request(service, operation, http.body)
-        except AwsError as error:
-            error.extra["service"] = service
-            raise
+        request = decode_request(service, operation, http.body)
         return Asked(service, operation, signed[1] if signed else None, request)
 
     def _run(self, asked: Asked) -> Answer:

@@ -59,7 +59,7 @@ def is_long(answer: dict[str, Any]) -> bool:
 
 def _bytes(text: Any) -> bytes:  # noqa: ANN401
     try:
-        return binascii.a2b_base64(text)
+        return binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, TypeError, ValueError) as error:
         raise AwsError("SerializationException", f"not base64: {error}") from error
 
@@ -69,6 +69,8 @@ def _decode_records(operation: str, request: dict[str, Any]) -> None:
         request["Data"] = _bytes(request["Data"])
     elif operation == "PutRecords":
         for record in request.get("Records") or ():
+            if not isinstance(record, dict):
+                raise AwsError("SerializationException", "a record must be a JSON object")
             record["Data"] = _bytes(record.get("Data"))
 
 
