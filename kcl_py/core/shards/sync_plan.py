@@ -9,8 +9,8 @@ that was closed before `T` has nothing to read from `T` on, ends at once, and it
 shard's parents, and none before `T`.
 
 After initial sync a listed shard without a row is normal while the end of an ancestor will bring
-it, and when a descendant has a row that does not wait for it: it was finished, or closed before
-`T`. Any other is a hole.
+it, and when a descendant has a row that waits for no parent: it was finished, or closed before `T`.
+Any other is a hole.
 """
 
 from __future__ import annotations
@@ -59,11 +59,17 @@ def plan_sync(
 
 
 def _needed(lineage: Lineage, rows: Mapping[str, LeaseRow]) -> frozenset[str]:
-    """Return the listed shards that a waiting row names as parent, or that nothing came after."""
-    awaited = {name for row in rows.values() if waits_for_parents(row) for name in row.parents}
-    passed = {name for row in rows.values() for name in row.parents}
+    """Return the listed shards that a waiting row names as parent, or that were not passed yet.
+
+    A row that waits for no parent proves that all its ancestors were passed; one that waits proves
+    nothing.
+    """
+    waiting = {key for key, row in rows.items() if waits_for_parents(row)}
+    awaited = {name for key in waiting for name in rows[key].parents}
+    passed = {name for key, row in rows.items() if key not in waiting for name in row.parents}
     for shard in reversed(lineage.in_order()):
-        if shard.shard_id in rows or shard.shard_id in passed:
+        name = shard.shard_id
+        if name in passed or (name in rows and name not in waiting):
             passed.update(shard.parents)
     return frozenset(name for name in lineage.shards if name in awaited or name not in passed)
 
