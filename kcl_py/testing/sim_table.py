@@ -304,8 +304,9 @@ def _gone(action: str) -> Failure:
 
 
 def _brief(row: Row | None) -> str:
+    """Describe a row in a few words; sequence numbers by their last digits only."""
     if not isinstance(row, LeaseRow):
         return "" if row is not None else "deleted"
     held = f"{row.owner or '-'}" + (f" co={row.checkpoint_owner}" if row.checkpoint_owner else "")
     offer = " offered" if row.is_offered else ""
-    return f"c={row.counter} owner={held}{offer} at={row.checkpoint}"
+    return f"c={row.counter} owner={held}{offer} at={str(row.checkpoint)[-16:]}"

@@ -214,7 +214,8 @@ class SimWorker:
 
     def delivered(self, run: SimRun, record: Record) -> None:
         """The guard let a record through to user code."""
-        self.note("delivered", run.key, f"token={run.epoch.token}", record.position)
+        place = self.scene.stream.logs[run.key].index(record.position)
+        self.note("delivered", run.key, f"token={run.epoch.token}", f"#{place}")
         for watcher in self.scene.watchers:
             watcher.delivered(self, run, record)
 
