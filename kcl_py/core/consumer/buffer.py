@@ -67,7 +67,8 @@ class Buffer:
     def put(self, page: Page, start: int, lag: float) -> None:
         """Append a page whose bytes are counted already; records before `start` are skipped."""
         if start < page.count:
-            assert not self._pages or self._pages[-1].page.last < page.first, "pages in order"
+            behind = self.last
+            assert behind is None or behind < page.position_at(start), "pages in order"
             self._pages.append(_Buffered(page, start, lag))
         else:
             self._budget.release(page.bytes)

@@ -91,7 +91,7 @@ class Consumers:
         """An urgent write got no answer within its budget."""
         del now
         if key in self._machines:
-            self._machines[key].checkpoint_failed(throttled=throttled)
+            self._machines[key].checkpoints.failed(throttled=throttled)
 
     def drain(self, now: float, key: str, reason: Literal["stop", "handoff"]) -> None:
         """Stop the consumer of this shard; `drained` follows."""

@@ -107,10 +107,6 @@ class ShardMachine:
         if self.state is State.PAUSED and self.patience.is_resumed(row) and now < self.fence:
             self._unpause(now)
 
-    def checkpoint_failed(self, *, throttled: bool) -> None:
-        """An urgent write got no answer within its budget."""
-        self.checkpoints.failed(throttled=throttled)
-
     def drain(self, now: float, reason: Literal["stop", "handoff"]) -> None:
         """Stop: user code first, then the lease is given away."""
         if self.state in _OVER:
@@ -350,7 +346,7 @@ class ShardMachine:
             checkpointed=progress.durable,
             pending=self.checkpoints.offered,
         )
-        self.run = Running(self._tools, now, facts, self._hangs)
+        self.run = Running(self._tools, now, facts)
         self._report("processor.started", token=self.token, at=str(progress.finished))
 
     def _again(self, now: float) -> None:
@@ -391,9 +387,6 @@ class ShardMachine:
         for what in ("again", "idle"):
             self._tools.timers.cancel(timer_name(what, self.key))
         self.supply.stop()
-
-    def _hangs(self, now: float) -> None:
-        self._tools.leases.hung(now, self.key)
 
     def _log(self, event: CallReturned) -> None:
         """Note an error that has no consequence."""

@@ -17,8 +17,6 @@ from kcl_py.core.consumer.tools import timer_name
 from kcl_py.core.events import Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kcl_py.core.consumer.buffer import Slice
     from kcl_py.core.consumer.tools import Tools
     from kcl_py.records import Position
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
 class Running:
     """One run: a processor object from `initialize` to `close`.
-
-    Args:
-        hung: Told when a call takes longer than `hung_after`.
 
     Attributes:
         traits: Of its class; None until `initialize` returned.
@@ -38,9 +33,7 @@ class Running:
         is_hung: The running call takes longer than `hung_after`.
     """
 
-    def __init__(
-        self, tools: Tools, now: float, epoch: EpochFacts, hung: Callable[[float], None]
-    ) -> None:
+    def __init__(self, tools: Tools, now: float, epoch: EpochFacts) -> None:
         self.run_id = tools.calls.next_id()
         self.traits: Traits | None = None
         self.method: Method | None = None
@@ -49,7 +42,6 @@ class Running:
         self.is_hung = False
         self._tools = tools
         self._key = epoch.key
-        self._hung = hung
         self._began(now, "initialize")
         tools.calls.emit(StartRun(run_id=self.run_id, epoch=epoch))
 
@@ -129,4 +121,4 @@ class Running:
             seconds=self._tools.config.delivery.hung_after,
         )
         self._tools.calls.emit(DumpStacks(self._key, self.run_id))
-        self._hung(now)
+        self._tools.leases.hung(now, self._key)
