@@ -34,7 +34,12 @@ _STDLIB: Final = logging.getLogger("kcl_py.worker")
 
 def _one_line(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> str:
     """Spell an event as logging's own message: its name, then its facts."""
-    return " ".join([fields.pop("event"), *(f"{key}={value!r}" for key, value in fields.items())])
+    return " ".join([fields.pop("event"), *(f"{k}={_spell(v)}" for k, v in fields.items())])
+
+
+def _spell(value: object) -> str:
+    text = str(value)
+    return repr(text) if text == "" or any(letter.isspace() for letter in text) else text
 
 
 _LOG: Final = structlog.wrap_logger(_STDLIB)

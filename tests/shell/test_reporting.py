@@ -135,11 +135,11 @@ def test_plain_logging_gets_the_lines_too(
     structlog.reset_defaults()
     with caplog.at_level(logging.INFO, logger="kcl_py"):
         reporter = make()
-        reporter.report(Report("lease.taken", "info", "shardId-1"))
+        reporter.report(Report("lease.taken", "info", "shardId-1", {"why": "it expired"}))
         reporter.close()
 
     (record,) = caplog.records
     assert record.name == "kcl_py.worker"
     assert record.getMessage() == (
-        "lease.taken lease_key='shardId-1' worker_id='w-1' stream='people'"
+        "lease.taken why='it expired' lease_key=shardId-1 worker_id=w-1 stream=people"
     )
