@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 
 from kcl_py.aws.names import parse_stream
@@ -29,6 +30,7 @@ from kcl_py.shell.clock import SYSTEM_CLOCK
 from kcl_py.shell.connecting import Connecting
 from kcl_py.shell.shell import Shell
 from kcl_py.status import WorkerStatus
+from tests.shell.tables import create_lease_table
 from tests.shell.tools import job, worker_status
 
 RECORDS = [f"record {number}".encode() for number in range(30)]
@@ -120,9 +122,9 @@ def run(processor: ProcessorLike) -> LeastCore:
     with Engine() as engine:
         kinesis = engine.session().client("kinesis")
         kinesis.create_stream(StreamName="people", ShardCount=1)
-        kinesis.get_waiter("stream_exists").wait(
-            StreamName="people", WaiterConfig={"Delay": 1, "MaxAttempts": 10}
-        )
+        create_lease_table(engine, "demo")
+        while not kinesis.list_shards(StreamName="people")["Shards"]:
+            time.sleep(0.02)
         kinesis.put_records(
             StreamName="people", Records=[{"Data": data, "PartitionKey": "k"} for data in RECORDS]
         )

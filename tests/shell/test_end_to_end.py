@@ -24,12 +24,13 @@ from kcl_py import (
     Worker,
     WorkerConfig,
     WorkerEvent,
+    WorkerFailed,
 )
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.local import Engine
 from kcl_py.processor import Checkpointing
 from kcl_py.testing.audit_log import read_audit_logs
-from tests.shell.tables import lease_rows
+from tests.shell.tables import create_lease_table, lease_rows
 
 PATIENCE = 40.0
 
@@ -43,8 +44,11 @@ class Stream:
         self.written: list[bytes] = []
         self.workers: list[Worker] = []
 
-    def create(self, shards: int) -> None:
+    def create(self, shards: int, *, table: bool = True) -> None:
+        """Create the stream, and unless a worker shall do it, the lease table."""
         self.kinesis.create_stream(StreamName="people", ShardCount=shards)
+        if table:
+            create_lease_table(self.engine, "demo")
         while self.status() != "ACTIVE":
             time.sleep(0.02)
 
@@ -118,7 +122,7 @@ def assert_given_back(stream: Stream) -> None:
 
 
 def test_one_worker_reads_everything_and_gives_all_back(stream: Stream, tmp_path: Path) -> None:
-    stream.create(2)
+    stream.create(2, table=False)
     stream.put(100)
     sink = Sink()
     events: list[WorkerEvent] = []
@@ -237,6 +241,39 @@ def test_system_exit_in_a_processor_stops_the_worker_cleanly(stream: Stream) -> 
     stream.worker(process).run()
 
     assert_given_back(stream)
+
+
+def test_a_crash_of_any_thread_ends_the_worker_and_gives_user_code_its_close(
+    stream: Stream,
+) -> None:
+    stream.create(1)
+    stream.put(1)
+    calls: list[str] = []
+
+    class Recorder(RecordProcessor):
+        def process_records(self, batch: Batch) -> None:
+            calls.append("process_records")
+
+        def lease_lost(self, shard: ShardContext) -> None:
+            assert not shard.is_owner
+            calls.append("lease_lost")
+
+        def close(self) -> None:
+            calls.append("close")
+
+    worker = stream.worker(Recorder)
+    worker.start()
+    stream.wait_until(lambda: bool(calls))
+    assert worker._shell is not None
+
+    worker._shell.on_crash("kcl-lease-0", ZeroDivisionError("a bug"))
+
+    with pytest.raises(WorkerFailed) as failed:
+        worker.join()
+    assert isinstance(failed.value.__cause__, ZeroDivisionError)
+    assert calls[0] == "process_records"
+    assert calls[-1] == "close"
+    assert calls.count("close") == 1
 
 
 def test_a_processor_cannot_wait_for_its_own_worker(stream: Stream) -> None:
