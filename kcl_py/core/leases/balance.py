@@ -71,6 +71,7 @@ class Balance:
             me=self._desk.me,
             lease_max=self._desk.config.leases.max_leases,
             mine=self._mine(),
+            resting=self._requests.resting(now),
         )
 
     def carry_out(self, now: float, *, after_scan: bool) -> None:

@@ -260,6 +260,7 @@ class Keeper:
 
         Without a position.
         """
+        assert row.key not in self.holdings, "one write in flight per lease"
         holding = Holding(self._desk, row, now, self)
         self.holdings[row.key] = holding
         self.victims[row.key] = Victim(self._desk, holding, lambda _at: False)

@@ -58,12 +58,17 @@ class Requests:
         """Some withdrawal has no answer yet."""
         return bool(self._withdrawing)
 
+    def resting(self, now: float) -> frozenset[str]:
+        """Return the leases that are not to be asked for yet."""
+        self._not_before = {key: at for key, at in self._not_before.items() if at > now}
+        return frozenset(self._not_before)
+
     def ask(self, now: float, moves: list[tuple[str, str]]) -> None:
         """Ask for leases, as (key, victim); not more than may be polled at once."""
         for key, victim in moves:
             if len(self._open) >= AT_ONCE_MAX:
                 return
-            if key in self._open or now < self._not_before.get(key, now):
+            if key in self._open or key in self._not_before:
                 continue
             self._desk.calls.report("handoff.requested", "info", key, victim=victim)
             self._open[key] = _Request(victim, now)

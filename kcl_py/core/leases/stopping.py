@@ -154,7 +154,9 @@ class Stopping:
     def _stray(self, key: str) -> LeaseRow | None:
         """Return a row that still names us though nothing of it runs here."""
         sight = self._desk.sights.leases.get(key)
-        if sight is None or sight.row.is_finished or self._desk.consumers.is_running(key):
+        if sight is None or sight.row.is_finished or key in self._host.holdings:
+            return None
+        if self._desk.consumers.is_running(key):
             return None
         row, me = sight.row, self._desk.me
         if row.actual_owner == me:

@@ -5,14 +5,14 @@ Sights into plan leases and workers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kcl_py.core.leases.plan import PlanLease, PlanWorker
 from kcl_py.core.leases.rows import WorkerState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from kcl_py.core.leases.sights import LeaseSight, Sights
 
@@ -37,7 +37,13 @@ class View:
 
 
 def build_view(
-    sights: Sights, now: float, *, me: str, lease_max: int | None, mine: Mapping[str, str | None]
+    sights: Sights,
+    now: float,
+    *,
+    me: str,
+    lease_max: int | None,
+    mine: Mapping[str, str | None],
+    resting: Collection[str] = (),
 ) -> View:
     """Return what the plan gets to see.
 
@@ -46,6 +52,8 @@ def build_view(
         mine: What this worker knows better than the rows: leases that it holds, takes or gives
             away,
             each with the worker for whom it counts.
+        resting: Leases not to be asked for now, because a request for them was refused or has just
+            moved them; the plan then moves others.
     """
     suspects: set[str] = set()
     leases = []
@@ -54,6 +62,8 @@ def build_view(
         if sight.row.is_finished:
             continue
         lease = _lease(sights, now, sight, me=me, mine=mine)
+        if key in resting:
+            lease = replace(lease, movable=False)
         owner = sight.row.actual_owner
         if lease.expired and owner is not None and owner != me:
             suspects.add(owner)
