@@ -82,7 +82,7 @@ class FirstSync:
         def created(at: float, applied: int) -> None:
             if not rest:
                 self._finish(at)
-            elif applied == 0:
+            elif 2 * applied < len(some):
                 self._look_again(at)
             else:
                 self._create(at, rest)
