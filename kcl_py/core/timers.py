@@ -19,17 +19,26 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, TimerName]] = []
         self._set: dict[TimerName, tuple[int, OnTime]] = {}
+        self._first: set[TimerName] = set()
         self._count = 0
 
-    def at(self, when: float, name: TimerName, then: OnTime) -> None:
-        """Call `then(now)` once `now` reaches `when`; replaces the timer of that name."""
+    def at(self, when: float, name: TimerName, then: OnTime, *, first: bool = False) -> None:
+        """Call `then(now)` once `now` reaches `when`; replaces the timer of that name.
+
+        Args:
+            first: Goes before everything else that is due, however long that has been: after a pause
+                a fence must be noticed before anything acts on a lease that is over.
+        """
         self._count += 1
         self._set[name] = (self._count, then)
         heappush(self._heap, (when, self._count, name))
+        if first:
+            self._first.add(name)
 
     def cancel(self, name: TimerName) -> None:
         """Forget the timer of that name, if there is one."""
         self._set.pop(name, None)
+        self._first.discard(name)
 
     def is_set(self, name: TimerName) -> bool:
         """Say whether a timer of that name is pending."""
@@ -49,9 +58,11 @@ class Timers:
         due: list[tuple[float, int, TimerName]] = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heappop(self._heap))
+        due.sort(key=lambda entry: entry[2] not in self._first)
         for entry in due:
             if not self._is_stale(entry):
                 _, then = self._set.pop(entry[2])
+                self._first.discard(entry[2])
                 then(now)
 
     def _is_stale(self, entry: tuple[float, int, TimerName]) -> bool:

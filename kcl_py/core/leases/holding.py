@@ -317,7 +317,7 @@ class Holding:
     # -------------------------------------------------------------------------------------- timers
 
     def _set_timers(self) -> None:
-        self._desk.timers.at(self.fence, ("fence", self.key), self._fenced)
+        self._desk.timers.at(self.fence, ("fence", self.key), self._fenced, first=True)
         self._desk.timers.at(self._renew_at, ("renew", self.key), self.pump)
 
     def _fenced(self, now: float) -> None:

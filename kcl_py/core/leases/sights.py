@@ -115,10 +115,10 @@ class Sights:
         gone = [k for k, s in self.leases.items() if k not in keys and s.learned_at < limit]
         for key in gone:
             del self.leases[key]
-        self._forget_strangers(asked_at)
+        self._forget_strangers()
         return gone
 
-    def _forget_strangers(self, now: float) -> None:
+    def _forget_strangers(self) -> None:
         """Forget workers that no row names any more, so that years of deploys leave nothing."""
         named = {s.row.owner for s in self.leases.values()}
         named |= {s.row.checkpoint_owner for s in self.leases.values()}
