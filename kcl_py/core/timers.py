@@ -26,8 +26,8 @@ class Timers:
         """Call `then(now)` once `now` reaches `when`; replaces the timer of that name.
 
         Args:
-            first: Goes before everything else that is due, however long that has been: after a pause
-                a fence must be noticed before anything acts on a lease that is over.
+            first: Goes before all else that is due, however long that has been: after a pause a
+                fence must be noticed before anything acts on a lease that is over.
         """
         self._count += 1
         self._set[name] = (self._count, then)

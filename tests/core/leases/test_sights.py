@@ -11,10 +11,20 @@ from kcl_py.core.leases.sights import Sights
 D = 10.0
 
 
-def lease(counter: int, owner: str | None = "a", **fields: object) -> LeaseRow:
+def lease(
+    counter: int,
+    owner: str | None = "a",
+    duration: float | None = None,
+    offer: int | None = None,
+) -> LeaseRow:
     return LeaseRow(
-        key="s0", counter=counter, checkpoint=Sentinel.TRIM_HORIZON, owner=owner, **fields
-    )  # type: ignore[arg-type]
+        key="s0",
+        counter=counter,
+        checkpoint=Sentinel.TRIM_HORIZON,
+        owner=owner,
+        duration=duration,
+        offer=offer,
+    )
 
 
 def sights() -> Sights:
