@@ -174,6 +174,9 @@ def test_a_failed_condition_can_show_the_item(dynamodb_client: DynamoDBClient, t
         ("attribute_exists(leaseCounter) AND leaseCounter <= :one", True),
         ("attribute_not_exists(nowhere) AND (leaseCounter > :one OR leaseCounter = :one)", True),
         ("size(leaseKey) = :one", True),
+        ("nowhere <> elsewhere OR leaseCounter < :one", True),
+        ("leaseKey < :one", False),
+        ("begins_with(leaseCounter, leaseKey) OR leaseKey = :one", False),
     ],
 )
 def test_conditions(
@@ -316,12 +319,31 @@ def test_a_bad_update_is_refused(dynamodb_client: DynamoDBClient, table: str, re
     assert get(dynamodb_client, table, "a") is None
 
 
-def test_redundant_parentheses_are_refused(dynamodb_client: DynamoDBClient, table: str) -> None:
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "((leaseKey = :text))",
+        "leaseKey = leaseKey AND a = :text",
+        "a < :flag",
+        "begins_with(a, :flag)",
+        "attribute_type(a, :text)",
+        "a BETWEEN :text AND :flag",
+        "a BETWEEN :text AND :earlier",
+        "shout(a, :text)",
+        "status = :text",
+    ],
+)
+def test_a_bad_condition_is_refused_whatever_the_item(
+    dynamodb_client: DynamoDBClient, table: str, condition: str
+) -> None:
+    values = {":text": {"S": "x"}, ":earlier": {"S": "a"}, ":flag": {"BOOL": True}}
+
     code = error_code(
         dynamodb_client.delete_item,
         TableName=table,
         Key=key("a"),
-        ConditionExpression="((attribute_exists(a)))",
+        ConditionExpression=condition,
+        ExpressionAttributeValues={k: v for k, v in values.items() if k in condition},
     )
 
     assert code == "ValidationException"

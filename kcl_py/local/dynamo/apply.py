@@ -33,40 +33,51 @@ from kcl_py.local.dynamo.values import (
 from kcl_py.local.errors import AwsError, invalid
 
 Place: TypeAlias = tuple[str | int, ...]
-Applied: TypeAlias = tuple[Item, tuple[str, ...]]
-Updater: TypeAlias = Callable[[Item, Names, Values], Applied]
 _Action: TypeAlias = Callable[[Item, Names, Values], Value | None]
 
 _EXACT = Context(prec=DIGITS_MAX, traps=[Inexact])
 
 
-def compile_update(update: Update) -> Updater:
-    """The update as a function that returns the new item and the attributes it touched."""
-    targets = update.targets()
-    actions = _actions(update)
-    is_flat = all(len(path.parts) == 1 for path in targets)
-    heads = [str(path.parts[0]) for path in targets]
-    plain = None if any(head.startswith("#") for head in heads) else tuple(heads)
+class CompiledUpdate:
+    """An update that can be done to any item."""
 
-    def apply(item: Item, names: Names, values: Values) -> Applied:
-        touched = plain or tuple(names[head] if head[0] == "#" else head for head in heads)
-        places: list[Place] = []
-        if not is_flat or len(set(touched)) < len(touched):
-            places = [resolve(path, names) for path in targets]
-            _check_overlap(places)
-        results = [action(item, names, values) for action in actions]
+    __slots__ = ("_actions", "_fixed", "_is_flat", "_targets")
+
+    def __init__(self, update: Update) -> None:
+        self._targets = update.targets()
+        self._actions = _actions(update)
+        self._is_flat = all(len(path.parts) == 1 for path in self._targets)
+        parts = [part for path in self._targets for part in path.parts]
+        has_alias = any(isinstance(part, str) and part.startswith("#") for part in parts)
+        self._fixed = None if has_alias else self._resolve({})
+
+    def places(self, names: Names) -> tuple[Place, ...]:
+        """Where the update writes.
+
+        Raises:
+            AwsError: In one place twice.
+        """
+        return self._fixed or self._resolve(names)
+
+    def apply(self, item: Item, places: tuple[Place, ...], names: Names, values: Values) -> Item:
+        """The new item."""
+        results = [action(item, names, values) for action in self._actions]
         made = dict(item)
-        if is_flat:
-            for name, value in zip(touched, results, strict=True):
-                if value is None:
-                    made.pop(name, None)
-                else:
-                    made[name] = value
-        else:
+        if not self._is_flat:
             _write_nested(made, places, results)
-        return made, touched
+            return made
+        for place, value in zip(places, results, strict=True):
+            name: Any = place[0]
+            if value is None:
+                made.pop(name, None)
+            else:
+                made[name] = value
+        return made
 
-    return apply
+    def _resolve(self, names: Names) -> tuple[Place, ...]:
+        places = tuple(resolve(path, names) for path in self._targets)
+        _check_overlap(places)
+        return places
 
 
 def _actions(update: Update) -> list[_Action]:
@@ -97,11 +108,12 @@ def _compile_term(term: Term) -> Getter:
         case Path():
             return compile_path(term)
         case IfNotExists(path, default):
-            present, otherwise = compile_path(path), _compile_term(default)
+            present, otherwise = compile_path(path), _compile_set(default)
 
             def first_present(item: Item, names: Names, values: Values) -> Value | None:
-                found = present(item, names, values)
-                return otherwise(item, names, values) if found is None else found
+                # The default must have a value even when it is not needed.
+                spare, found = otherwise(item, names, values), present(item, names, values)
+                return spare if found is None else found
 
             return first_present
         case ListAppend(first, second):
@@ -170,7 +182,7 @@ def _subtract(old: Value | None, operand: Value) -> Value | None:
     return make_set(kind, kept) if kept else None
 
 
-def _check_overlap(places: list[Place]) -> None:
+def _check_overlap(places: Sequence[Place]) -> None:
     for number, one in enumerate(places):
         for other in places[number + 1 :]:
             shorter = min(len(one), len(other))

@@ -7,7 +7,8 @@ from typing import Any
 
 from kcl_py.local.dynamo.capacity import Units, read_units
 from kcl_py.local.dynamo.plans import bind
-from kcl_py.local.dynamo.reads import project, read_row
+from kcl_py.local.dynamo.projection import project
+from kcl_py.local.dynamo.reads import read_row
 from kcl_py.local.dynamo.values import Item
 from kcl_py.local.dynamo.world import Answer, Request, World
 from kcl_py.local.dynamo.writes import (

@@ -12,7 +12,7 @@ from kcl_py.local.dynamo.indexes import Index
 from kcl_py.local.dynamo.key_conditions import KeyRange, read_key_range
 from kcl_py.local.dynamo.keys import HASHES, KeySchema, Place
 from kcl_py.local.dynamo.plans import Bound, bind
-from kcl_py.local.dynamo.reads import project
+from kcl_py.local.dynamo.projection import project
 from kcl_py.local.dynamo.store import Row, Store
 from kcl_py.local.dynamo.tables import Table
 from kcl_py.local.dynamo.values import Item

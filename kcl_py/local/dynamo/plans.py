@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kcl_py.local.dynamo.apply import Updater, compile_update
+from kcl_py.local.dynamo.apply import CompiledUpdate
 from kcl_py.local.dynamo.conditions import read_condition, read_projection
 from kcl_py.local.dynamo.evaluate import Names, Predicate, Values, compile_condition
 from kcl_py.local.dynamo.lexer import Tokens
+from kcl_py.local.dynamo.literals import Demands, demands_of
 from kcl_py.local.dynamo.syntax import Condition, Path
 from kcl_py.local.dynamo.updates import read_update
 from kcl_py.local.dynamo.values import clean
@@ -33,10 +34,11 @@ class Plan(NamedTuple):
     """The expressions of one request, ready to use, and the placeholders that they need."""
 
     condition: Predicate | None
-    update: Updater | None
+    update: CompiledUpdate | None
     filter: Predicate | None
     key_condition: Condition | None
     projection: tuple[Path, ...] | None
+    demands: tuple[Demands, ...]
     aliases: frozenset[str]
     values: frozenset[str]
 
@@ -70,6 +72,8 @@ def bind(request: Mapping[str, Any]) -> Bound:
     if values is not None or plan.values:
         _match("ExpressionAttributeValues", values, plan.values)
         values = {name: clean(value) for name, value in (values or {}).items()}
+        for demands in plan.demands:
+            demands.check(values)
     return Bound(plan, names or {}, values or {})
 
 
@@ -80,11 +84,22 @@ def _plan(*texts: str | None) -> Plan:
         for parameter, text in zip(EXPRESSIONS, texts, strict=True)
     )
     used = [t for t in (condition, update, filtering, key_condition, projection) if t is not None]
+    condition_read = None if condition is None else read_condition(condition)
+    update_read = None if update is None else read_update(update)
+    filter_read = None if filtering is None else read_condition(filtering)
     return Plan(
-        condition=None if condition is None else compile_condition(read_condition(condition)),
-        update=None if update is None else compile_update(read_update(update)),
-        filter=None if filtering is None else compile_condition(read_condition(filtering)),
+        condition=None if condition_read is None else compile_condition(condition_read),
+        update=None if update_read is None else CompiledUpdate(update_read),
+        filter=None if filter_read is None else compile_condition(filter_read),
         key_condition=None if key_condition is None else read_condition(key_condition),
+        demands=tuple(
+            demands
+            for demands in (
+                demands_of(condition_read, update_read),
+                demands_of(filter_read, None),
+            )
+            if any(demands)
+        ),
         projection=None if projection is None else read_projection(projection),
         aliases=frozenset(alias for tokens in used for alias in tokens.aliases),
         values=frozenset(value for tokens in used for value in tokens.values),

@@ -31,6 +31,8 @@ def canonical_number(text: str) -> str:
     Raises:
         AwsError: Not a number, more than 38 digits, or out of range.
     """
+    if len(text) <= DIGITS_MAX and text.isascii() and text.isdigit() and text[0] != "0":
+        return text
     if not _NUMBER.fullmatch(text):
         raise invalid(f"not a number: {text!r}")
     sign, digits, exponent = Decimal(text).as_tuple()
@@ -208,3 +210,9 @@ def sort_form(value: Value) -> Any | None:  # noqa: ANN401
             # Text by code points is text by UTF-8 bytes.
             return content
     return None
+
+
+def is_in_order(one: Value, other: Value) -> bool:
+    """Whether `one` is not greater than `other`; false for types without an order."""
+    first, second = sort_form(one), sort_form(other)
+    return first is not None and second is not None and bool(first <= second)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from kcl_py.local.dynamo.capacity import Units, write_units
+from kcl_py.local.dynamo.evaluate import find
 from kcl_py.local.dynamo.keys import Place
 from kcl_py.local.dynamo.plans import Bound, bind
 from kcl_py.local.dynamo.store import Row
@@ -24,7 +25,7 @@ class Change(NamedTuple):
     place: Place
     old: Row | None
     new: Row | None
-    touched: tuple[str, ...] = ()
+    written: tuple[tuple[str | int, ...], ...] = ()
 
     @property
     def units(self) -> float:
@@ -79,19 +80,22 @@ def prepare_update(world: World, request: Request) -> Change:
     bound = bind(request)
     key = clean_item(request.get("Key"))
     place = table.schema.place_of_key(key)
+    update = bound.plan.update
+    written = () if update is None else update.places(bound.names)
+    touched = tuple([str(target[0]) for target in written])
     old = table.store.rows.get(place)
     _check_condition(world, table, bound, old, request)
-    base = old or Row(key, item_size(key))
-    if bound.plan.update is None:
-        return Change(table, place, old, base)
-    item, touched = bound.plan.update(base.item, bound.names, bound.values)
     for name in table.schema.names:
         if name in touched:
             raise invalid(f"{name} is part of the key and cannot be updated")
+    base = old or Row(key, item_size(key))
+    if update is None:
+        return Change(table, place, old, base)
+    item = update.apply(base.item, written, bound.names, bound.values)
     size = base.size
     for name in dict.fromkeys(touched):
         size += _growth(name, base.item.get(name), item.get(name))
-    return Change(table, place, old, _checked_row(table, item, size, touched), touched)
+    return Change(table, place, old, _checked_row(table, item, size, touched), written)
 
 
 def prepare_check(world: World, request: Request) -> Change:
@@ -178,4 +182,6 @@ def _returned(change: Change, wanted: str) -> Item | None:
         return None
     if wanted.startswith("ALL"):
         return dict(row.item)
-    return {name: row.item[name] for name in change.touched if name in row.item}
+    # A place inside an attribute brings the whole attribute, if the place is there.
+    found = (str(place[0]) for place in change.written if find(row.item, place) is not None)
+    return {name: row.item[name] for name in found}
