@@ -53,6 +53,7 @@ class Audit:
         self._is_asked = False
         self._suspects: frozenset[str] = frozenset()
         self._gaps: frozenset[tuple[int, int]] = frozenset()
+        self._was_our_stream = False
         self._was_other_stream = False
 
     def start(self, now: float, app: ApplicationRow) -> None:
@@ -109,9 +110,10 @@ class Audit:
         app, rows = self._app, self._context.listener.rows()
         if app is None:
             self._end(now)
-        elif is_other_stream(shards, rows):
+        elif self._was_our_stream and is_other_stream(shards, rows):
             self._stop_or_confirm(now)
         else:
+            self._was_our_stream = bool(rows) and not is_other_stream(shards, rows)
             self._was_other_stream = False
             planned = plan_sync(shards, rows, app, self._context.counter_floor(now))
             self._report_gaps(shards, [*rows.values(), *planned])
@@ -119,6 +121,11 @@ class Audit:
             self._repair(now, planned)
 
     def _stop_or_confirm(self, now: float) -> None:
+        """The shards that we knew were replaced while we ran.
+
+        At the start, where creation times were compared, strange shards are no reason to stop: the
+        fleet may have been down for longer than the stream keeps anything.
+        """
         if not self._was_other_stream:
             self._was_other_stream = True
             self._end(now, again=True)

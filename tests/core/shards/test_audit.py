@@ -102,11 +102,14 @@ def test_a_tombstone_that_changed_meanwhile_stays() -> None:
     assert [applied for write, applied in world.table.log if write.deletes] == [False]
 
 
-def test_a_stream_made_anew_stops_the_worker_when_seen_twice() -> None:
-    world, worker = world_of(row(7), ended(8), shards=(shard(0), shard(1)))
+def test_a_stream_made_anew_while_we_run_stops_the_worker_when_seen_twice() -> None:
+    world, worker = world_of(row(7), ended(8), shards=(shard(7), shard(8)))
     worker.sync.request_sync(world.now)
     world.run(5)
-    assert len(worker.scans) == 1
+    world.shards = (shard(0), shard(1))
+    worker.sync.request_sync(world.now)
+    world.run(5)
+    assert len(worker.scans) == 2
     assert not worker.errors
     world.run(10)
 
@@ -114,6 +117,14 @@ def test_a_stream_made_anew_stops_the_worker_when_seen_twice() -> None:
     assert isinstance(error, SetupError)
     assert "created again" in str(error)
     assert world.table.log == []
+
+
+def test_after_an_outage_longer_than_retention_the_application_goes_on() -> None:
+    world, worker = world_of(row(1), row(2), shards=(shard(7, 5), shard(8, 6)))
+    world.run(150)
+
+    assert worker.errors == []
+    assert sorted(map(str, worker.reported("shard.repaired"))) == [name(7), name(8)]
 
 
 def test_a_stream_that_is_gone_stops_the_worker() -> None:

@@ -128,7 +128,7 @@ def test_an_incomplete_list_is_asked_of_the_stream_until_it_is_complete() -> Non
 
 
 def test_a_shard_that_is_gone_and_has_no_children_listed_has_none() -> None:
-    world, worker = world_of(PARENT, shards=(shard(9),))
+    world, worker = world_of(PARENT, row(9), shards=(shard(9),))
     worker.sync.create_children(world.now, PARENT, ())
     world.run(55)
     assert worker.children_at == {}
@@ -136,7 +136,7 @@ def test_a_shard_that_is_gone_and_has_no_children_listed_has_none() -> None:
 
     assert worker.children_at.keys() == {PARENT.key}
     assert worker.reported("children.none") == [PARENT.key]
-    assert world.table.leases.keys() == {PARENT.key}
+    assert world.table.leases.keys() == {PARENT.key, name(9)}
 
 
 def test_a_listed_shard_without_children_is_waited_for_and_said_so() -> None:
