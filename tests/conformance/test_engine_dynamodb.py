@@ -333,7 +333,7 @@ def test_a_bad_update_is_refused(dynamodb_client: DynamoDBClient, table: str, re
         "status = :text",
     ],
 )
-def test_a_bad_condition_is_refused_whatever_the_item(
+def test_a_bad_condition_is_refused(
     dynamodb_client: DynamoDBClient, table: str, condition: str
 ) -> None:
     values = {":text": {"S": "x"}, ":earlier": {"S": "a"}, ":flag": {"BOOL": True}}
