@@ -130,11 +130,7 @@ class Keeper:
             self._stopping.begin(now, joined=self._is_joined)
 
     def fail(self, now: float, error: KclError) -> None:
-        """Fence everything, then finish with the error."""
-        self._failing.fail(now, error)
-
-    def failed(self, now: float, error: KclError) -> None:
-        """This worker must not start."""
+        """Fence everything, then finish with the error; also when this worker must not start."""
         self._failing.fail(now, error)
 
     def finish(self, error: KclError | None) -> None:
@@ -181,12 +177,7 @@ class Keeper:
             self._membership.remove_dead(now)
         self._balance.carry_out(now, after_scan=scan.is_complete)
         for key in sorted(scan.leases):
-            sight = self._desk.sights.leases.get(key)
-            if sight is not None and self._desk.me in (
-                sight.row.owner,
-                sight.row.checkpoint_owner,
-            ):
-                self.examine(now, sight.row)
+            self._examine_stray(now, key)
 
     def is_at_work(self, key: str) -> bool:
         """We hold the lease, take it or give it away."""
@@ -205,6 +196,12 @@ class Keeper:
             self._take_given(now, row)
         elif row.checkpoint_owner == me and not self._desk.consumers.is_running(row.key):
             self._forward(now, row)
+
+    def _examine_stray(self, now: float, key: str) -> None:
+        """Look at a row that may name us: whatever it says decides."""
+        sight = self._desk.sights.leases.get(key)
+        if sight is not None and self._desk.me in (sight.row.owner, sight.row.checkpoint_owner):
+            self.examine(now, sight.row)
 
     def _forward(self, now: float, row: LeaseRow) -> None:
         """The orphan of a handoff: on to its live taker, else ours."""
@@ -294,6 +291,8 @@ class Keeper:
             )
             if holding.give_kind is WriteKind.END and children and not self._desk.stopping:
                 self._taking.take_children(now, children)
+        elif holding.give_kind is not None:
+            self._desk.timers.at(now, ("stray", key), lambda at: self._examine_stray(at, key))
         if self._desk.stopping and self.error is None:
             self._stopping.check(now)
         elif self.is_ready and holding.give_kind is not None:

@@ -28,8 +28,10 @@ AGAIN_AFTER_CANCEL = 10.0
 
 @dataclass(slots=True)
 class _Request:
+    """One lease asked for; not certain: the request may never have applied."""
+
     victim: str
-    asked_at: float
+    is_certain: bool = True
 
 
 class Requests:
@@ -71,7 +73,7 @@ class Requests:
             if key in self._open or key in self._not_before:
                 continue
             self._desk.calls.report("handoff.requested", "info", key, victim=victim)
-            self._open[key] = _Request(victim, now)
+            self._open[key] = _Request(victim)
             self._desk.calls.write(
                 writes.request(key, me=self._desk.me, victim=victim), self._answer_for(key, now)
             )
@@ -84,7 +86,7 @@ class Requests:
         if self._desk.stopping:
             self.withdraw(now, row.key, victim)
         elif row.key not in self._open:
-            self._open[row.key] = _Request(victim, now)
+            self._open[row.key] = _Request(victim)
             self._poll_soon(now)
 
     def forget(self, now: float, key: str) -> None:
@@ -117,6 +119,8 @@ class Requests:
             self._see(now, answer, asked_at=asked_at)
             if isinstance(answer, Refused):
                 self._refused(now, key)
+            elif isinstance(answer, Failure) and key in self._open:
+                self._open[key].is_certain = False
 
         return answered
 
@@ -177,6 +181,7 @@ class Requests:
             self._cancelled(now, row.key)
 
     def _cancelled(self, now: float, key: str) -> None:
-        self._open.pop(key, None)
-        self._not_before[key] = now + AGAIN_AFTER_CANCEL * self._desk.scan_interval
-        self._desk.calls.report("handoff.denied", "info", key)
+        request = self._open.pop(key)
+        scans = AGAIN_AFTER_CANCEL if request.is_certain else 1.0
+        self._not_before[key] = now + scans * self._desk.scan_interval
+        self._desk.calls.report("handoff.denied", "info", key, certain=request.is_certain)

@@ -37,7 +37,7 @@ class StartupListener(Protocol):
     def ready(self, now: float, application: ApplicationRow) -> None:
         """The rows are known: shard sync, then takes."""
 
-    def failed(self, now: float, error: KclError) -> None:
+    def fail(self, now: float, error: KclError) -> None:
         """This worker must not start."""
 
 
@@ -82,7 +82,7 @@ class Startup:
             self._again(now, read.failure, self.begin)
 
     def _fail_foreign(self, now: float) -> None:
-        self._listener.failed(
+        self._listener.fail(
             now,
             LeaseTableError(
                 f"table {self._table.name}: the row {APPLICATION_KEY!r} is not readable; this is no"
@@ -128,7 +128,7 @@ class Startup:
     def _check(self, now: float, row: ApplicationRow) -> None:
         error = self._mismatch(row)
         if error is not None:
-            self._listener.failed(now, error)
+            self._listener.fail(now, error)
             return
         position, _ = _initial(self._desk.config.initial_position)
         if position is not row.position:
@@ -177,7 +177,7 @@ class Startup:
             return
         java = next((row for row in scan.strange if row.is_java), None)
         if java is not None:
-            self._listener.failed(
+            self._listener.fail(
                 now,
                 LeaseTableError(
                     f"table {self._table.name} is used by a Java KCL (row {java.key!r}:"
@@ -191,12 +191,12 @@ class Startup:
 
     def _again(self, now: float, failure: Failure | None, then: Callable[[float], None]) -> None:
         if failure is not None and failure.kind is FailureKind.DENIED:
-            self._listener.failed(
+            self._listener.fail(
                 now, AccessDenied(failure.message, action=failure.action, resource=None)
             )
             return
         if failure is not None and failure.kind is FailureKind.GONE:
-            self._listener.failed(
+            self._listener.fail(
                 now, LeaseTableError(f"table {self._table.name} is gone: {failure.message}")
             )
             return
