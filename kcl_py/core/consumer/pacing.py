@@ -33,7 +33,8 @@ class Pacing:
     def __init__(self, config: PollingConfig, rng: Random) -> None:
         self._config = config
         self._rng = rng
-        self._next_at = 0.0
+        self._allowed_at = 0.0
+        self._wanted_at = 0.0
         self._called_at = 0.0
         self._bytes_until = 0.0
         self._failures = 0
@@ -41,19 +42,24 @@ class Pacing:
     @property
     def next_at(self) -> float:
         """The clock reading from which the next read may be sent."""
-        return self._next_at
+        return max(self._allowed_at, self._wanted_at)
+
+    def hurry(self) -> None:
+        """Reading starts somewhere else: it is not at the tip any more."""
+        self._wanted_at = 0.0
 
     def called(self, now: float) -> None:
         """A read is being sent."""
         self._called_at = now
-        self._next_at = max(self._next_at, now + CALL_SPACING_SECONDS)
+        self._allowed_at = max(self._allowed_at, now + CALL_SPACING_SECONDS)
 
     def answered(self, bytes_read: int, lag: float) -> None:
         """A read brought so many bytes, and the shard goes on for `lag` more seconds."""
         self._failures = 0
         interval = self._config.busy_interval if lag > 0 else self._config.idle_interval
         self._bytes_until = max(self._bytes_until, self._called_at) + bytes_read / BYTES_PER_SECOND
-        self._next_at = max(self._called_at + interval, self._next_at, self._bytes_until)
+        self._allowed_at = max(self._allowed_at, self._bytes_until)
+        self._wanted_at = self._called_at + interval
 
     def failed(self, now: float, kind: FailureKind) -> float:
         """A read failed; return the seconds until the next one."""
@@ -61,5 +67,5 @@ class Pacing:
             self._failures += 1
             backoff = LONG_BACKOFF if kind in _LONG else READ_BACKOFF
             wait = wait_seconds(backoff, self._failures, self._rng)
-            self._next_at = max(self._next_at, now + wait)
-        return max(0.0, self._next_at - now)
+            self._allowed_at = max(self._allowed_at, now + wait)
+        return max(0.0, self.next_at - now)

@@ -63,6 +63,7 @@ class Supply:
     def start(self, now: float, after: Position | None) -> None:
         """Read on behind what is buffered, else behind `after`, else where the shard begins."""
         place = place_of(self._row, self._buffer.last or after)
+        self._pacing.hurry()
         self._reading = Reading(
             self._tools, self._row, place, self._pacing, self._buffer, self._changed
         )
