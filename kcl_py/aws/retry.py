@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 ATTEMPTS_MAX: Final = 6
 WAIT_SECONDS_FIRST: Final = 0.2
 WAIT_SECONDS_MAX: Final = 5.0
+POLL_SECONDS_FIRST: Final = 0.1
 POLL_SECONDS: Final = 2.0
 POLLS_MAX: Final = 300
 """Ten minutes, for a table or a stream that is being created."""
@@ -45,6 +46,11 @@ class Patience:
     sleep: Callable[[float], object] = time.sleep
     is_stopping: Callable[[], bool] = _never
     rng: random.Random = field(default_factory=random.Random)
+
+
+def poll_seconds(round_number: int) -> float:
+    """Return how long to wait before looking again: soon at first, then every POLL_SECONDS."""
+    return float(min(POLL_SECONDS, POLL_SECONDS_FIRST * 1.5 ** min(round_number, 20)))
 
 
 def control_calls(patience: Patience, *, attempts: int = ATTEMPTS_MAX) -> tenacity.Retrying:

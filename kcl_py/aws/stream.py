@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kcl_py.aws.decode import DECODED, DecodedPage, RecordsAnswer
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, failure, kind_of, public_error
 from kcl_py.aws.names import StreamAddress
-from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls
+from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
 from kcl_py.core.commands import Fetch, StartKind
 from kcl_py.core.consumer.page import Page
 from kcl_py.core.events import Failure, FailureKind, FetchFailed, PageFetched
@@ -51,7 +51,7 @@ def describe_stream(
         StreamNotFound: It is not there, or is being deleted.
         KclError: Access, credentials, or the service.
     """
-    for _ in range(POLLS_MAX):
+    for round_number in range(POLLS_MAX):
         summary = _summary(client, stream, patience)
         status = summary["StreamStatus"]
         if status == "DELETING":
@@ -65,7 +65,7 @@ def describe_stream(
                 created_at=summary["StreamCreationTimestamp"].timestamp(),
             )
         on_progress(f"the stream {stream.name} is {status} and has no open shard yet")
-        patience.sleep(POLL_SECONDS)
+        patience.sleep(poll_seconds(round_number))
         if patience.is_stopping():
             raise Unavailable(f"stopped while waiting for the stream {stream.name}")
     raise Unavailable(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kcl_py.aws.attributes import INDEX, KEY, OWNER
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, kind_of, public_error
 from kcl_py.aws.lease_table import table_id_of
-from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls
+from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
 from kcl_py.core.events import FailureKind
 from kcl_py.core.facts import TableFacts
 from kcl_py.errors import LeaseTableError, Unavailable
@@ -156,7 +156,7 @@ def _wait_until_ready(
     patience: Patience,
     on_progress: Callable[[str], None],
 ) -> Mapping[str, Any]:
-    for _ in range(POLLS_MAX):
+    for round_number in range(POLLS_MAX):
         status = "not visible yet" if table is None else str(table.get("TableStatus"))
         if table is not None:
             check_table(name, table)
@@ -168,7 +168,7 @@ def _wait_until_ready(
                     "or use another table.name"
                 )
         on_progress(f"the lease table {name} is {status}")
-        patience.sleep(POLL_SECONDS)
+        patience.sleep(poll_seconds(round_number))
         if patience.is_stopping():
             raise Unavailable(f"stopped while waiting for the lease table {name}")
         table = _describe(client, name, patience)
