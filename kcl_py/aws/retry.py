@@ -25,7 +25,8 @@ WAIT_SECONDS_FIRST: Final = 0.2
 WAIT_SECONDS_MAX: Final = 5.0
 POLL_SECONDS_FIRST: Final = 0.1
 POLL_SECONDS: Final = 2.0
-POLLS_MAX: Final = 300
+POLL_TOTAL_SECONDS: Final = 600
+POLLS_MAX: Final = 306
 """Ten minutes, for a table or a stream that is being created."""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kcl_py.aws.decode import DECODED, DecodedPage, RecordsAnswer
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, failure, kind_of, public_error
 from kcl_py.aws.names import StreamAddress
-from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
+from kcl_py.aws.retry import POLL_TOTAL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
 from kcl_py.core.commands import Fetch, StartKind
 from kcl_py.core.consumer.page import Page
 from kcl_py.core.events import Failure, FailureKind, FetchFailed, PageFetched
@@ -69,7 +69,7 @@ def describe_stream(
         if patience.is_stopping():
             raise Unavailable(f"stopped while waiting for the stream {stream.name}")
     raise Unavailable(
-        f"the stream {stream.name} had no open shard for {POLL_SECONDS * POLLS_MAX:.0f} s; "
+        f"the stream {stream.name} had no open shard for {POLL_TOTAL_SECONDS} s; "
         "look at it in the console"
     )
 
@@ -130,22 +130,26 @@ class StreamReader:
         self._stream = stream
         self._patience = patience or Patience()
 
-    def list_shards(self) -> ShardsSeen | Failure:
-        """List all shards, afresh; a listing whose token expired starts again."""
+    def list_shards(self, *, since: float | None = None) -> ShardsSeen | Failure:
+        """List all shards, afresh; a listing whose token expired starts again.
+
+        Args:
+            since: Only those that took records at or after this time, unix seconds.
+        """
         action = "kinesis:ListShards"
         for listing in range(LISTINGS_MAX):
             try:
-                return self._list_once()
+                return self._list_once(since)
             except Exception as error:  # noqa: BLE001 - every exception has a meaning
                 is_last = listing == LISTINGS_MAX - 1
                 if is_last or error_code(error) != "ExpiredNextTokenException":
                     return failure(error, action)
         raise AssertionError("the last listing returns")
 
-    def _list_once(self) -> ShardsSeen:
+    def _list_once(self, since: float | None) -> ShardsSeen:
         shards: dict[str, Shard] = {}
         server_time: float | None = None
-        for number, answer in enumerate(self._listing_pages()):
+        for number, answer in enumerate(self._listing_pages(since)):
             if number == 0:
                 server_time = _server_time(answer)
             for described in answer["Shards"]:
@@ -153,8 +157,10 @@ class StreamReader:
                 shards[shard.shard_id] = shard
         return ShardsSeen(tuple(shards.values()), server_time)
 
-    def _listing_pages(self) -> Iterator[Mapping[str, Any]]:
-        which: dict[str, Any] = self._stream.parameters
+    def _listing_pages(self, since: float | None) -> Iterator[Mapping[str, Any]]:
+        which: dict[str, Any] = dict(self._stream.parameters)
+        if since is not None:
+            which["ShardFilter"] = {"Type": "FROM_TIMESTAMP", "Timestamp": since}
         for _ in range(PAGES_MAX):
             answer: Mapping[str, Any] = control_calls(self._patience, attempts=LIST_ATTEMPTS_MAX)(
                 self._client.list_shards, MaxResults=SHARDS_PER_PAGE, **which

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kcl_py.aws.attributes import INDEX, KEY, OWNER
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, kind_of, public_error
 from kcl_py.aws.lease_table import table_id_of
-from kcl_py.aws.retry import POLL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
+from kcl_py.aws.retry import POLL_TOTAL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
 from kcl_py.core.events import FailureKind
 from kcl_py.core.facts import TableFacts
 from kcl_py.errors import LeaseTableError, Unavailable
@@ -173,7 +173,7 @@ def _wait_until_ready(
             raise Unavailable(f"stopped while waiting for the lease table {name}")
         table = _describe(client, name, patience)
     raise Unavailable(
-        f"the lease table {name} was not ready after {POLL_SECONDS * POLLS_MAX:.0f} s; "
+        f"the lease table {name} was not ready after {POLL_TOTAL_SECONDS} s; "
         "look at it in the console"
     )
 

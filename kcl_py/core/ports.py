@@ -164,8 +164,8 @@ class ShardListener(Protocol):
     def parents_done(self, now: float, key: str) -> None:
         """Every parent of this lease is finished, or gone for good."""
 
-    def children_created(self, now: float, key: str) -> None:
-        """Every child of this lease has a row."""
+    def children_created(self, now: float, key: str, children: tuple[str, ...]) -> None:
+        """Every child of this lease has a row; these are their keys."""
 
     def highest_counter(self) -> int:
         """Return the highest counter seen in any lease row."""

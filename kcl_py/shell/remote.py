@@ -74,8 +74,8 @@ class TablePort(Protocol):
 class StreamPort(Protocol):
     """The stream; see `aws.stream.StreamReader`. Every call ends in a value."""
 
-    def list_shards(self) -> ShardsSeen | Failure:
-        """List all shards, afresh."""
+    def list_shards(self, *, since: float | None = None) -> ShardsSeen | Failure:
+        """List all shards afresh, or those that took records at or after `since` (unix seconds)."""
 
     def fetch(self, command: Fetch) -> PageFetched | FetchFailed:
         """Read one page, once."""
@@ -163,7 +163,7 @@ class Remote:
         self.post(TableDescribed(command.read_id, seen.table_id, seen.failure))
 
     def _list(self, command: ListShards) -> None:
-        seen = self.stream.list_shards()
+        seen = self.stream.list_shards(since=command.since)
         if isinstance(seen, Failure):
             self.post(ShardsListed(command.read_id, (), None, seen))
         else:

@@ -267,6 +267,15 @@ def described(shard_id: str, **more: object) -> dict[str, Any]:
     }
 
 
+def test_a_listing_leaves_out_what_was_closed_before_a_time() -> None:
+    reader, asked = scripted(Canned({"Shards": [described("s-0")]}))
+
+    reader.list_shards(since=1_700_000_000.5)
+
+    assert asked[0][1]["ShardFilter"]["Type"] == "FROM_TIMESTAMP"
+    assert float(asked[0][1]["ShardFilter"]["Timestamp"]) <= 1_700_000_000.5
+
+
 def test_a_listing_brings_all_pages_and_the_time_of_the_service() -> None:
     closed = {"StartingSequenceNumber": "7", "EndingSequenceNumber": "8"}
     reader, asked = scripted(

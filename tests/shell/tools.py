@@ -121,7 +121,7 @@ class EmptyTable:
 class EmptyStream:
     """A stream of one shard in which nothing ever arrives."""
 
-    def list_shards(self) -> ShardsSeen | Failure:
+    def list_shards(self, *, since: float | None = None) -> ShardsSeen | Failure:
         return ShardsSeen((), 1.0)
 
     def fetch(self, command: Fetch) -> PageFetched | FetchFailed:

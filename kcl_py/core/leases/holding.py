@@ -73,6 +73,7 @@ class Holding:
         self.give_to: str | None = None
         self.give_kind: WriteKind | None = None
         self.hung = False
+        self.children: tuple[str, ...] = ()
         self._desk = desk
         self._listener = listener
         self._ledger = Ledger(row.counter)
@@ -81,7 +82,6 @@ class Holding:
         self._pending: Pending | None = None
         self._commits: Position | None = None
         self._paused: bool | None = None
-        self._children: tuple[str, ...] = ()
 
     @property
     def is_owner(self) -> bool:
@@ -142,12 +142,11 @@ class Holding:
         now: float,
         kind: WriteKind,
         to: str | None = None,
-        children: tuple[str, ...] = (),
     ) -> None:
         """Give the lease away, for good: from here on we are not its owner, whatever the answer."""
         assert kind in GIVES
         self.phase = Phase.GIVING
-        self.give_kind, self.give_to, self._children = kind, to, children
+        self.give_kind, self.give_to = kind, to
         self._desk.timers.cancel(("fence", self.key))
         self._desk.timers.cancel(("renew", self.key))
         self._desk.timers.cancel(("retry", self.key))
@@ -215,7 +214,7 @@ class Holding:
     def _give_write(self, base: int, nonce: str) -> RowWrite:
         me, news = self._desk.me, self._news()
         if self.give_kind is WriteKind.END:
-            return writes.end(self.key, me=me, base=base, nonce=nonce, children=self._children)
+            return writes.end(self.key, me=me, base=base, nonce=nonce, children=self.children)
         if self.give_kind is WriteKind.TRANSFER:
             assert self.give_to is not None
             return writes.transfer(

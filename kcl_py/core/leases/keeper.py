@@ -56,7 +56,6 @@ class Keeper:
         self.is_ready = False
         self._desk = desk
         self._release_after: set[str] = set()
-        self._children: dict[str, tuple[str, ...]] = {}
         self._is_joined = False
         self._membership = Membership(desk, self)
         self._failing = Failing(
@@ -282,15 +281,14 @@ class Keeper:
         self.victims.pop(key).stop()
         self._desk.shards.forget_parents(now, key)
         self._desk.shards.forget_children(now, key)
-        children = self._children.pop(key, ())
         if self._desk.consumers.is_running(key):
             self.running_lost.add(key)
         if given:
             self._desk.calls.report(
                 "lease.given", "info", key, kind=holding.give_kind, to=holding.give_to
             )
-            if holding.give_kind is WriteKind.END and children and not self._desk.stopping:
-                self._taking.take_children(now, children)
+            if holding.give_kind is WriteKind.END and not self._desk.stopping:
+                self._taking.take_children(now, holding.children)
         elif holding.give_kind is not None:
             self._desk.timers.at(now, ("stray", key), lambda at: self._examine_stray(at, key))
         if self._desk.stopping and self.error is None:
@@ -332,13 +330,12 @@ class Keeper:
     def shard_read(self, now: float, key: str, children: tuple[Shard, ...]) -> None:
         """Create the children of a shard that was read to its end."""
         if holding := self._owned(key):
-            self._children[key] = tuple(child.shard_id for child in children)
             self._desk.shards.create_children(now, holding.row, children)
 
     def ended(self, now: float, key: str) -> None:
         """The processor agreed to the end of its shard: write SHARD_END."""
         if holding := self._owned(key):
-            holding.give(now, WriteKind.END, children=self._children.get(key, ()))
+            holding.give(now, WriteKind.END)
 
     def give_up(self, now: float, key: str, why: str) -> None:
         """User code says that the epoch is over.

@@ -50,8 +50,11 @@ class ShardSide:
         self._scanner.scan(now, consistent=True, then=lambda at, scan: then(at, scan.is_complete))
 
     def row_seen(self, now: float, row: LeaseRow) -> None:
-        """A lease row was read consistently, or created."""
-        self._desk.sights.see_lease(now, row, asked_at=now, consistent=True)
+        """A lease row was read consistently, or created.
+
+        When it was asked for is not told, so a counter that went back proves nothing here.
+        """
+        self._desk.sights.see_lease(now, row, asked_at=now, consistent=False)
 
     def row_deleted(self, now: float, key: str) -> None:
         """A lease row was deleted."""
@@ -63,9 +66,10 @@ class ShardSide:
         if self._owned(key):
             self._desk.consumers.parents_done(now, key)
 
-    def children_created(self, now: float, key: str) -> None:
+    def children_created(self, now: float, key: str, children: tuple[str, ...]) -> None:
         """The children of this lease exist."""
-        if self._owned(key):
+        if holding := self._owned(key):
+            holding.children = children
             self._desk.consumers.children_created(now, key)
 
     def highest_counter(self) -> int:

@@ -197,7 +197,8 @@ class Taking:
                 if ready and self._listener.may_take(at, row.key):
                     self.take(at, row)
 
-        self._desk.calls.read_rows(children, have_read)
+        if children:
+            self._desk.calls.read_rows(children, have_read)
 
     def _are_finished(self, keys: tuple[str, ...]) -> bool:
         sights = self._desk.sights.leases

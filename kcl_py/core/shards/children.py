@@ -84,7 +84,7 @@ class ChildCreation:
         children = Lineage(shards).children_of(self._parent.key)
         if not children and self._vanished.is_gone(self._parent.key):
             self._context.calls.report("children.none", "warning", self._parent.key)
-            self._context.listener.children_created(now, self._parent.key)
+            self._context.listener.children_created(now, self._parent.key, ())
         else:
             self.start(now, children)
 
@@ -123,7 +123,8 @@ class ChildCreation:
                 children=tuple(row.key for row in rows),
                 applied=applied,
             )
-            self._context.listener.children_created(at, self._parent.key)
+            keys = tuple(row.key for row in rows)
+            self._context.listener.children_created(at, self._parent.key, keys)
 
         self._creation = Creation(
             self._context,

@@ -44,9 +44,9 @@ def test_children_are_told_once_and_only_when_every_row_is_there(
     complete: list[bool] = []
     note = worker.children_created
 
-    def told(now: float, key: str) -> None:
-        complete.append({name(1), name(2)} <= world.table.rows.keys())
-        note(now, key)
+    def told(now: float, key: str, children: tuple[str, ...]) -> None:
+        complete.append({name(1), name(2)} == set(children) <= world.table.rows.keys())
+        note(now, key, children)
 
     worker.children_created = told  # type: ignore[method-assign]
     worker.sync.create_children(world.now, PARENT, named)

@@ -104,7 +104,7 @@ class Worker:
         assert key not in self.parents_done_at
         self.parents_done_at[key] = now
 
-    def children_created(self, now: float, key: str) -> None:
+    def children_created(self, now: float, key: str, children: tuple[str, ...]) -> None:
         self.children_at.setdefault(key, []).append(now)
 
     def highest_counter(self) -> int:
