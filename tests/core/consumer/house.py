@@ -111,6 +111,7 @@ class Leases:
         self.log: list[tuple[str, str]] = []
         self.children: dict[str, tuple[Shard, ...]] = {}
         self.may_finish: dict[str, Position | None] = {}
+        self.given_up: set[str] = set()
 
     def finished(self, now: float, key: str, position: Position, *, urgent: bool) -> None:
         limit = self.may_finish.get(key)
@@ -145,6 +146,7 @@ class Leases:
 
     def give_up(self, now: float, key: str, why: str) -> None:
         self.log.append(("give_up", key))
+        self.given_up.add(key)
 
     def hung(self, now: float, key: str) -> None:
         self.log.append(("hung", key))
@@ -212,6 +214,7 @@ class House:
     def _own(self, key: str) -> None:
         self.tokens += 1
         self.owned.add(key)
+        self.leases.given_up.discard(key)
         self.fences[key] = self.now + D
         checkpoint = self.leases.rows[key].checkpoint
         start = checkpoint if isinstance(checkpoint, Position) else None
@@ -286,9 +289,8 @@ class House:
         return self._answer(fetch, limit)
 
     def answer_stale(self) -> None:
-        for fetch in self.stale:
-            self._answer(fetch, 3)
-        self.stale.clear()
+        while self.stale:
+            self._answer(self.stale.pop(0), 3)
 
     def _answer(self, fetch: commands.Fetch, limit: int) -> list[Position]:
         stream = self.streams[fetch.key]
@@ -354,6 +356,7 @@ class House:
             self.old_runs.append(self.runs.pop(key))
         event = CallReturned(run_id=run.run_id, method=method, error=problem, traits=traits)  # type: ignore[arg-type]
         self.consumers.on_event(self.now, event)
+        self.owned -= self.leases.given_up
         self.take()
 
     def _returned_batch(self, key: str, run: Run, problem: UserError | None) -> None:
@@ -393,7 +396,8 @@ class House:
             if run.delivery is not None and run.delivery.page is not None:
                 handed = self.batch_positions(key)[-1]
         offered = self.leases.rows[key].pending if key in self.leases.rows else None
-        may_skip = kind == "commit" and offered is not None and offered.position == position
+        is_offered = kind == "commit" and offered is not None and offered.position == position
+        may_skip = is_offered and run is not None and run.method == "initialize"
         is_handed = handed is not None and position <= handed
         if kind != "prepare" and (is_handed or may_skip):
             self._finish(key, position)
@@ -485,14 +489,11 @@ class House:
         known = [one.position for group in self.streams[key].raw for one in group]
         first = known.index(positions[0])
         assert positions == known[first : first + len(positions)], "no gap inside a batch"
-        before = known[first - 1] if first > self._oldest(key) else None
-        done = self.leases.may_finish.get(key)
-        if before is not None and (done is None or before > done):
-            run = self.runs[key]
-            assert run.handed is not None, "a gap"
-            assert before <= run.handed, "a gap"
-        if done is not None:
-            assert positions[0] > done, "a finished record is delivered again"
+        done, handed = self.leases.may_finish.get(key), self.runs[key].handed
+        if self.traits[key].checkpointing == "explicit" and handed is not None:
+            done = handed
+        behind = 0 if done is None else known.index(done) + 1
+        assert first == max(behind, self._oldest(key)), "a gap, or a repetition"
 
     def _oldest(self, key: str) -> int:
         return sum(len(group) for group in self.streams[key].raw[: self.streams[key].trimmed])
