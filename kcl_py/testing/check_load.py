@@ -20,7 +20,7 @@ _SECOND = 0.998
 
 
 class LoadChecker(Watcher):
-    """At most five reads of a shard in any second, all workers together."""
+    """At most five reads of a shard in any second, all workers together; none past a fence."""
 
     def __init__(self, heap: EventHeap) -> None:
         self._heap = heap
@@ -32,6 +32,9 @@ class LoadChecker(Watcher):
             return
         reads = self._reads.setdefault(command.shard_id, deque(maxlen=READS_PER_SECOND_MAX))
         now = self._heap.now
+        held = worker.core.held().get(command.key)
+        if held is None or worker.clock.now() >= held.fence:
+            raise ViolationError("I8", f"{worker.worker_id} reads {command.key} past its fence")
         if len(reads) == READS_PER_SECOND_MAX and now - reads[0] < _SECOND:
             raise ViolationError(
                 "I8",

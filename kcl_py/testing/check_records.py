@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from kcl_py.testing.sim_table import Change, SimTable
     from kcl_py.testing.sim_worker import SimWorker
 
+_BEGINS = frozenset({WriteKind.TAKE, WriteKind.CANCEL, WriteKind.RENEW})
+"""Writes whose counter may be a token: a request that was withdrawn ends in a renewal."""
+
 
 @dataclass(slots=True)
 class EpochView:
@@ -76,7 +79,7 @@ class RecordChecker(Watcher):
         after, before, write = change.after, change.before, change.write
         if not isinstance(after, LeaseRow):
             return
-        if write.kind in (WriteKind.TAKE, WriteKind.CANCEL):
+        if write.kind in _BEGINS:
             self._begun[write.key, after.counter] = change
         if isinstance(before, LeaseRow):
             if before.checkpoint == after.checkpoint:
@@ -129,7 +132,7 @@ class RecordChecker(Watcher):
             raise ViolationError(
                 "I3",
                 f"{worker.worker_id} begins {facts.key} with token {facts.token}, which is not"
-                " the counter of a take of its own",
+                " the counter of a write of its own",
             )
         if view is not None and facts.token < view.token:
             raise ViolationError("I3", f"{facts.key}: token {facts.token} after {view.token}")

@@ -148,9 +148,15 @@ class Nemesis:
 
     def _roll(self) -> None:
         """Replace one worker: the new one first."""
+        self._reserve()
         leaving = self._rng.choice(self._world.living())
         self._world.start_worker()
-        self._world.after(self._rng.uniform(0.0, 5.0), leaving.stop)
+
+        def leave() -> None:
+            self._reserve()
+            leaving.stop()
+
+        self._world.after(self._rng.uniform(0.0, 5.0), leave)
 
     def _pause_briefly(self) -> None:
         self._pause(self._rng.uniform(0.1, 0.9) * self._world.config.leases.duration)
@@ -159,11 +165,13 @@ class Nemesis:
         self._pause(self._rng.uniform(1.0, 2.5) * self._world.config.leases.duration)
 
     def _pause(self, seconds: float) -> None:
+        self._reserve()
         worker = self._rng.choice(self._world.living())
         worker.pause()
         self._world.after(seconds, worker.resume)
 
     def _cut(self) -> None:
+        self._reserve()
         worker = self._rng.choice(self._world.living())
         self._world.cut(worker, self._rng.choice((Fate.LOST, Fate.REPLY_LOST)))
         seconds = self._rng.uniform(0.3, 2.5) * self._world.config.leases.duration

@@ -284,25 +284,34 @@ class World:
         return took
 
     def _settled_now(self) -> Callable[[], bool]:
-        """Return a condition that looks four times a second only: it reads the whole table."""
+        return self._now_and_then(self.is_settled)
+
+    def _balanced_now(self) -> Callable[[], bool]:
+        return self._now_and_then(lambda: imbalance(self.table, self.living()) is None)
+
+    def _now_and_then(self, condition: Callable[[], bool]) -> Callable[[], bool]:
+        """Look four times a second only, because it reads the whole table."""
         due = self.heap.now
 
-        def settled() -> bool:
+        def looks() -> bool:
             nonlocal due
             if self.heap.now < due:
                 return False
             due = self.heap.now + 0.25
-            return self.is_settled()
+            return condition()
 
-        return settled
+        return looks
 
     def _check_balance(self) -> None:
         leases = self.config.leases
         scan = max(leases.duration / 3, len(self.living()) * leases.duration / 60)
-        self.run_for(6 * min(scan, 2 * leases.duration / 3) + leases.settle)
+        scan = min(scan, 2 * leases.duration / 3)
+        # A lease whose move was refused in the plague is left alone for 10 scans.
+        self.heap.run_until(self.now + 16 * scan + leases.settle, stop=self._balanced_now())
         uneven = imbalance(self.table, self.living())
         if uneven is not None:
             raise ViolationError("I7", f"leases are not balanced: {uneven}")
+        self.run_for(5 * scan)
         before = len(self.ends.takes)
         self.run_for(3 * leases.duration)
         moved = self.ends.takes[before:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kcl_py.core.leases import writes
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import RowWrite, WriteKind
 from kcl_py.testing.faults import Fate
@@ -67,17 +68,20 @@ def test_a_newcomer_gets_its_share_without_a_duplicate(seed: int) -> None:
 
 
 def test_a_victim_processes_until_it_hands_over() -> None:
-    world = running_world(workers=1, shards=2)
-    world.start_worker()
-    seen = when_applied(world, WriteKind.REQUEST, lambda change: None)
-    world.run_until(lambda: bool(seen), within=60)
-    key = seen[0].write.key
+    world = running_world(workers=2, shards=3)
+    victim, taker = sorted(world.living(), key=lambda worker: -len(world.held(worker)))
+    key = world.held(victim)[0]
+    renewals = count_applied(world, WriteKind.RENEW)
+    world.run_until(lambda: any(change.write.key == key for change in renewals), within=10)
     before = len(world.records.times_delivered[key])
+    ask = writes.request(key, me=taker.worker_id, victim=victim.worker_id)
+    world.table.apply("", ask, world.now)
 
     world.run_until(lambda: not world.row(key).in_handoff, within=30)
 
-    assert len(world.records.times_delivered[key]) > before
-    finish_cleanly(world)
+    assert len(world.records.times_delivered[key]) > before + 5
+    world.run_until(lambda: all_processing(world, [key], not_by=victim), within=10)
+    assert world.records.duplicates() == {}
 
 
 def test_a_victim_that_dies_in_the_middle_of_a_handoff_is_taken_over() -> None:
@@ -161,18 +165,18 @@ def test_both_sides_of_a_handoff_may_leave_at_once() -> None:
 def test_a_victim_whose_user_code_hangs_keeps_its_lease() -> None:
     world = running_world(workers=1, shards=2)
     victim = world.living()[0]
-    world.start_worker()
+    keys = world.held(victim)
     cancels = count_applied(world, WriteKind.CANCEL)
-    seen = when_applied(world, WriteKind.REQUEST, lambda change: None)
-    world.run_until(lambda: bool(seen), within=60)
+    requests = count_applied(world, WriteKind.REQUEST)
 
-    world.habits = Habits(hang=1.0, hang_seconds=45.0)
-    world.run_for(35)
+    world.habits = Habits(hang=1.0, hang_seconds=60.0)
+    world.start_worker()
+    world.run_for(50)
 
+    assert requests
     assert cancels
-    assert not world.row(seen[0].write.key).in_handoff
-    assert seen[0].write.key in world.held(victim)
-    world.run_for(30)
+    assert world.held(victim) == keys
+    world.run_for(20)
     finish_cleanly(world)
 
 

@@ -75,6 +75,7 @@ class ToyCore:
         return self.calls.take_out()
 
     def receive(self, now: float, event: said.Event) -> list[do.Command]:
+        self._fence(now)
         self.timers.fire(now)
         if not self.calls.answer(now, event):
             if isinstance(event, said.CallReturned):
