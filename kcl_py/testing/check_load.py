@@ -20,17 +20,21 @@ _SECOND = 0.998
 
 
 class LoadChecker(Watcher):
-    """At most five reads of a shard in any second, all workers together; none past a fence."""
+    """At most five reads of a shard in any second by its owner; none past a fence.
+
+    Who takes over within milliseconds cannot know of the last reads of the one before.
+    """
 
     def __init__(self, heap: EventHeap) -> None:
         self._heap = heap
-        self._reads: dict[str, deque[float]] = {}
+        self._reads: dict[tuple[str, str], deque[float]] = {}
 
     def commanded(self, worker: SimWorker, command: commands.Command) -> None:
         """Count the reads of a shard."""
         if not isinstance(command, commands.Fetch):
             return
-        reads = self._reads.setdefault(command.shard_id, deque(maxlen=READS_PER_SECOND_MAX))
+        place = (worker.worker_id, command.shard_id)
+        reads = self._reads.setdefault(place, deque(maxlen=READS_PER_SECOND_MAX))
         now = self._heap.now
         held = worker.core.held().get(command.key)
         if held is None or worker.clock.now() >= held.fence:
