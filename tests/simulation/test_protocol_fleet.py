@@ -65,15 +65,7 @@ def second_fleet(*, apart: float) -> tuple[World, Counter[str]]:
     return world, Counter(change.write.key for change in takes)
 
 
-STALE = pytest.mark.xfail(
-    strict=True,
-    reason="successors are chosen by the last scan, which does not know yet what others gave away",
-)
-
-
-@pytest.mark.parametrize(
-    "apart", [pytest.param(0.0, marks=STALE), pytest.param(1.0, marks=STALE), 8.0]
-)
+@pytest.mark.parametrize("apart", [0.0, 1.0, 8.0])
 def test_a_deploy_of_a_second_fleet_moves_each_lease_once(apart: float) -> None:
     world, moves = second_fleet(apart=apart)
 

@@ -104,9 +104,19 @@ class Balance:
         return held >= floor_of(decided, self._desk.me)
 
     def successors(self, now: float, mine: tuple[str, ...]) -> Mapping[str, str]:
-        """Return who should get each of our leases when we leave."""
+        """Return who should get each of our leases when we leave.
+
+        What others who are leaving still hold is placed as well, by all leavers in the same way: in
+        a deploy they leave together, and each lease should move once.
+        """
         view = self.view(now)
-        return successors(mine, view.leases, view.workers, self._desk.me)
+        leases = [
+            replace(lease, holder=None, available=True, movable=False)
+            if lease.holder is not None and self._desk.sights.is_leaving(lease.holder)
+            else lease
+            for lease in view.leases
+        ]
+        return successors(mine, leases, view.workers, self._desk.me)
 
     def is_first(self) -> bool:
         """Say whether this worker is the one of the fleet that audits.

@@ -50,6 +50,7 @@ class Membership:
         self._failures = 0
         self._deleting: Callable[[float], None] | None = None
         self._joined: Callable[[float], None] | None = None
+        self._left: Callable[[float], None] | None = None
         self._sent_at = 0.0
 
     def join(self, now: float, then: Callable[[float], None]) -> None:
@@ -62,8 +63,9 @@ class Membership:
         self._exists = False
         self._pump(now)
 
-    def leave(self, now: float) -> None:
-        """Say that we are leaving; sent at once."""
+    def leave(self, now: float, then: Callable[[float], None]) -> None:
+        """Say that we are leaving, at once; `then(now)` when everybody can see it."""
+        self._left = then
         self._row = _with_state(self._row, WorkerState.LEAVING)
         if self._exists:
             self._pump(now)
@@ -139,6 +141,9 @@ class Membership:
             return
         at = self._sent_at + self._desk.duration / 3
         self._desk.timers.at(at, ("beat",), self._pump)
+        if wanted is WorkerState.LEAVING and self._left is not None:
+            left, self._left = self._left, None
+            left(now)
 
     def _while_deleting(self, now: float, row: WorkerRow | None, *, gone: bool) -> None:
         """Go on until a deletion found our beat as it was, or no row at all."""

@@ -220,6 +220,11 @@ class Sights:
             and self.liveness(worker, now) == "live"
         )
 
+    def is_leaving(self, worker: str) -> bool:
+        """Say whether its row says that it is leaving."""
+        sight = self.workers.get(worker)
+        return sight is not None and sight.row.state is WorkerState.LEAVING
+
     def has_left(self, worker: str) -> bool:
         """Say whether its row was seen leaving and is gone now: it processes nothing, for ever."""
         return worker in self._gone_leaving

@@ -32,6 +32,9 @@ To leave time to release.
 
 _SWEEP_RETRY = 0.3
 
+_LOOK_MAX = 1.0
+"""Seconds that a drained lease waits for the look at the fleet that tells its successor."""
+
 
 class StoppingHost(Protocol):
     """What the stop needs of the keeper."""
@@ -72,6 +75,8 @@ class Stopping:
         self._is_swept = False
         self._is_joined = False
         self._is_done = False
+        self._has_looked = False
+        self._drained: list[Holding] = []
 
     def begin(self, now: float, *, joined: bool) -> None:
         """Leave: nothing new is taken, everything held is drained and given away."""
@@ -86,7 +91,8 @@ class Stopping:
         self._desk.timers.at(now + grace * _DRAIN_SHARE, ("stop", "drain"), self._force)
         self._desk.timers.at(now + grace, ("stop", "grace"), self._out_of_time)
         if joined:
-            self._membership.leave(now)
+            self._desk.timers.at(now + _LOOK_MAX, ("stop", "look"), self._looked)
+            self._membership.leave(now, self._look)
         self._requests.withdraw_all(now)
         for key, holding in sorted(self._host.holdings.items()):
             if not holding.is_owner:
@@ -98,11 +104,26 @@ class Stopping:
                 self._desk.consumers.drain(now, key, "stop")
         self.check(now)
 
+    def _look(self, now: float) -> None:
+        """See who else is leaving, and what they gave away since the last scan."""
+        self._scanner.scan(now, consistent=True, then=lambda at, _scan: self._looked(at))
+
+    def _looked(self, now: float) -> None:
+        self._desk.timers.cancel(("stop", "look"))
+        self._has_looked = True
+        waiting, self._drained = self._drained, []
+        for holding in waiting:
+            if holding.is_owner:
+                self.drained(now, holding)
+
     def drained(self, now: float, holding: Holding) -> None:
         """User code of a lease has closed.
 
         To a pending live taker, else to the successor, else to nobody.
         """
+        if not self._has_looked:
+            self._drained.append(holding)
+            return
         taker = self._host.victims[holding.key].taker
         pending = holding.row.checkpoint_owner == self._desk.me and holding.row.owner == taker
         if taker is not None and pending and self._desk.sights.is_running(taker, now):
@@ -189,6 +210,6 @@ class Stopping:
 
     def _gone(self, now: float) -> None:
         del now
-        for name in ("drain", "grace", "sweep"):
+        for name in ("drain", "grace", "sweep", "look"):
             self._desk.timers.cancel(("stop", name))
         self._host.finish(None)
