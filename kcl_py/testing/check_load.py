@@ -6,9 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from kcl_py.core import commands
+from kcl_py.testing.check_ownership import NEVER
 from kcl_py.testing.watch import ViolationError, Watcher
 
 if TYPE_CHECKING:
+    from kcl_py.testing.check_ownership import OwnershipChecker
     from kcl_py.testing.heap import EventHeap
     from kcl_py.testing.sim_worker import SimWorker
 
@@ -25,8 +27,9 @@ class LoadChecker(Watcher):
     Who takes over within milliseconds cannot know of the last reads of the one before.
     """
 
-    def __init__(self, heap: EventHeap) -> None:
+    def __init__(self, heap: EventHeap, ownership: OwnershipChecker) -> None:
         self._heap = heap
+        self._ownership = ownership
         self._reads: dict[tuple[str, str], deque[float]] = {}
 
     def commanded(self, worker: SimWorker, command: commands.Command) -> None:
@@ -36,8 +39,11 @@ class LoadChecker(Watcher):
         place = (worker.worker_id, command.shard_id)
         reads = self._reads.setdefault(place, deque(maxlen=READS_PER_SECOND_MAX))
         now = self._heap.now
+        # It may have been read and then given up at one and the same moment.
+        before = self._ownership.claim(worker, command.key)
         held = worker.core.held().get(command.key)
-        if held is None or worker.clock.now() >= held.fence:
+        fence = max((claim.fence for claim in (before, held) if claim is not None), default=NEVER)
+        if worker.clock.now() >= fence:
             raise ViolationError("I8", f"{worker.worker_id} reads {command.key} past its fence")
         if len(reads) == READS_PER_SECOND_MAX and now - reads[0] < _SECOND:
             raise ViolationError(

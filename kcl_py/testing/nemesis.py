@@ -39,6 +39,10 @@ HABITS: Final = (
     Habits(checkpointing="explicit", checkpoint_every=2, idle_after=2.0),
     Habits(error=0.02, names_record=0.5),
     Habits(checkpointing="explicit", error=0.02),
+    Habits(checkpointing="explicit", prepares=0.5, checkpoint_every=3, idle_after=2.0),
+    Habits(checkpoint_every=4, prepares=0.7, error=0.01),
+    Habits(gives_up=0.005),
+    Habits(checkpointing="explicit", exits=0.003),
     Habits(initialize_error=0.2),
     Habits(per_call=(0.0, 3.0), shutdown=(0.0, 2.0)),
     Habits(hang=0.005, hang_seconds=25.0),
@@ -112,13 +116,26 @@ class Nemesis:
             self._split,
             self._merge,
             self._roll,
+            self._jump,
         )
+        self._config = world.config
+        if rng.random() < 0.2:  # noqa: PLR2004
+            # Whoever comes later has another lease duration than those before.
+            leases = replace(world.config.leases, duration=rng.choice((4.0, 8.0, 12.0)))
+            self._config = replace(world.config, leases=leases)
         self._deeds = rng.sample(deeds, rng.randint(1, 5))
         self._mean = rng.uniform(3.0, 15.0)
 
     def begin(self) -> None:
         """Plan the first deed."""
         self._plan()
+        self._supervise()
+
+    def _supervise(self) -> None:
+        """Somebody starts workers anew as long as the plague lasts."""
+        if self._world.now < self._until:
+            self._reserve()
+            self._world.after(5.0, self._supervise)
 
     def _plan(self) -> None:
         wait = self._rng.expovariate(1 / self._mean)
@@ -132,7 +149,14 @@ class Nemesis:
     def _reserve(self) -> None:
         """Somebody must be left."""
         if sum(not worker.stopping for worker in self._world.living()) < 2:  # noqa: PLR2004
-            self._world.start_worker()
+            self._start()
+
+    def end(self) -> None:
+        """Leave a fleet that can go on."""
+        self._reserve()
+
+    def _start(self) -> None:
+        self._world.start_worker(config=self._config)
 
     def _kill(self) -> None:
         self._reserve()
@@ -144,13 +168,13 @@ class Nemesis:
 
     def _join(self) -> None:
         if len(self._world.living()) < WORKERS_MAX:
-            self._world.start_worker()
+            self._start()
 
     def _roll(self) -> None:
         """Replace one worker: the new one first."""
         self._reserve()
         leaving = self._rng.choice(self._world.living())
-        self._world.start_worker()
+        self._start()
 
         def leave() -> None:
             self._reserve()
@@ -176,6 +200,14 @@ class Nemesis:
         self._world.cut(worker, self._rng.choice((Fate.LOST, Fate.REPLY_LOST)))
         seconds = self._rng.uniform(0.3, 2.5) * self._world.config.leases.duration
         self._world.after(seconds, lambda: self._world.mend(worker))
+
+    def _jump(self) -> None:
+        """A wall clock jumps, as after a restored snapshot, or because somebody set it."""
+        self._reserve()
+        worker = self._rng.choice(self._world.living())
+        seconds = self._rng.choice((-30.0, 0.3, 30.0))
+        worker.note("wall jumps", "", seconds)
+        worker.clock.wall_offset += seconds
 
     def _split(self) -> None:
         shards = self._world.stream.open_shards()

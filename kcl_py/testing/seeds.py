@@ -61,9 +61,12 @@ def simulate(seed: int, *, make_core: CoreMaker = production_core) -> Outcome:
     world.trace.add("world", "faults", "", world.faults.faults)
     failure: BaseException | None = None
     try:
+        world.has_index = rng.random() < 0.9  # noqa: PLR2004
         world.put_steadily(scale.records_per_second)
-        Nemesis(world, rng, scale.plague).begin()
+        nemesis = Nemesis(world, rng, scale.plague)
+        nemesis.begin()
         world.run_for(scale.plague)
+        nemesis.end()
         world.heal()
         world.check_settles(within=SETTLE_SECONDS)
     except Exception as error:  # noqa: BLE001 - a bug of the core is a finding like any other

@@ -26,9 +26,13 @@ class Habits:
         per_call: Work besides the records.
         error: Chance per record of an exception.
         names_record: Such an exception names its record (`RecordFailed`).
+        gives_up: Chance per record of raising LeaseLost, as when a sink refuses the token.
+        exits: Chance per record of SystemExit.
         hang: Chance per call of hanging for `hang_seconds`.
         checkpoint_every: Records between two checkpoints of its own; None: none of its own (an
             explicit processor then checkpoints what each batch brought).
+        prepares: Chance that a checkpoint of its own has two phases; and that what an earlier
+            owner prepared is committed in `initialize`.
     """
 
     checkpointing: Literal["auto", "explicit"] = "auto"
@@ -40,6 +44,9 @@ class Habits:
     error: float = 0.0
     initialize_error: float = 0.0
     names_record: float = 0.0
+    gives_up: float = 0.0
+    exits: float = 0.0
+    prepares: float = 0.0
     hang: float = 0.0
     hang_seconds: float = 30.0
     checkpoint_every: int | None = None
@@ -68,10 +75,10 @@ class ScriptedRun:
         habits = self._habits
         match call.method:
             case "initialize":
-                self._later(habits.initialize, self._initialized)
+                self._later(habits.initialize, self._initialize)
             case "process_records":
-                hangs = habits.hang > 0 and self._rng.random() < habits.hang
-                spend = (habits.hang_seconds, habits.hang_seconds) if hangs else habits.per_call
+                hangs = (habits.hang_seconds, habits.hang_seconds)
+                spend = hangs if self._happens(habits.hang) else habits.per_call
                 self._later(spend, lambda: self._next(call.records, 0))
             case "shutdown_requested":
                 self._later(habits.shutdown, self._checkpoint_all)
@@ -83,12 +90,28 @@ class ScriptedRun:
     def _later(self, spend: tuple[float, float], action: Callable[[], None]) -> None:
         self._run.worker.later(self._rng.uniform(*spend), action)
 
+    def _happens(self, chance: float) -> bool:
+        return chance > 0 and self._rng.random() < chance
+
+    def _initialize(self) -> None:
+        pending = self._run.epoch.pending
+        if pending is None or not self._happens(self._habits.prepares):
+            self._initialized()
+            return
+
+        def answered(answer: AnswerCheckpoint) -> None:
+            if answer.error is None:
+                self._handed = self._asked = pending.position
+            self._initialized()
+
+        self._run.ask("commit", pending.position, handed=None, then=answered)
+
     def _initialized(self) -> None:
         traits = Traits(
             checkpointing=self._habits.checkpointing, idle_after=self._habits.idle_after
         )
         error = None
-        if self._habits.initialize_error and self._rng.random() < self._habits.initialize_error:
+        if self._happens(self._habits.initialize_error):
             error = UserError(kind="error", summary="RuntimeError: no database")
         self._run.returned(error, traits)
 
@@ -100,16 +123,24 @@ class ScriptedRun:
         if not self._run.hand_over(record):
             self._run.returned(_LEASE_LOST)
             return
-        if self._habits.error and self._rng.random() < self._habits.error:
-            names = self._rng.random() < self._habits.names_record
-            failed_at = record.position if names else None
-            self._run.returned(
-                UserError(kind="error", summary="ValueError: poison", failed_at=failed_at)
-            )
+        error = self._error_at(record)
+        if error is not None:
+            self._run.returned(error)
             return
         self._handed = record.position
         self._since_checkpoint += 1
         self._later(self._habits.per_record, lambda: self._done(records, index))
+
+    def _error_at(self, record: Record) -> UserError | None:
+        habits = self._habits
+        if self._happens(habits.error):
+            failed_at = record.position if self._happens(habits.names_record) else None
+            return UserError(kind="error", summary="ValueError: poison", failed_at=failed_at)
+        if self._happens(habits.gives_up):
+            return UserError(kind="lease_lost", summary="LeaseLost: the sink")
+        if self._happens(habits.exits):
+            return UserError(kind="exit", summary="SystemExit")
+        return None
 
     def _done(self, records: Sequence[Record], index: int) -> None:
         every = self._habits.checkpoint_every
@@ -149,5 +180,16 @@ class ScriptedRun:
             else:
                 then()
 
-        wait = self._rng.random() < 0.7  # noqa: PLR2004
-        self._run.ask("checkpoint", self._asked, handed=self._handed, then=answered, wait=wait)
+        place = self._asked
+        if not self._happens(self._habits.prepares):
+            wait = self._rng.random() < 0.7  # noqa: PLR2004
+            self._run.ask("checkpoint", place, handed=self._handed, then=answered, wait=wait)
+            return
+
+        def prepared(answer: AnswerCheckpoint) -> None:
+            if answer.error is None and self._run.is_inside():
+                self._run.ask("commit", place, handed=self._handed, then=answered)
+            else:
+                answered(answer)
+
+        self._run.ask("prepare", place, handed=self._handed, then=prepared, state=b"half")

@@ -69,6 +69,7 @@ class World:
 
     Attributes:
         habits: How user code behaves; may be replaced at any time.
+        has_index: Whether workers that start find the index on the owner.
         workers: All that there ever were, by id.
         watchers: May be added to.
     """
@@ -103,9 +104,10 @@ class World:
             self.ends,
             self.records,
             self.ownership,
-            LoadChecker(self.heap),
+            LoadChecker(self.heap, self.ownership),
         ]
         self.table.on_change.append(self._changed)
+        self.has_index = True
         self.workers: dict[str, SimWorker] = {}
         self._make_core = make_core
         self._scene = Scene(self.heap, self.rng, self.table, self.stream, self.trace, self.watchers)
@@ -179,7 +181,7 @@ class World:
         core = self._make_core(
             worker_id=worker_id,
             config=config,
-            table=TableFacts(name=TABLE_NAME, table_id=table_id, has_index=True),
+            table=TableFacts(name=TABLE_NAME, table_id=table_id, has_index=self.has_index),
             stream=self.stream.facts,
             rng=random.Random(rng.getrandbits(64)),
         )

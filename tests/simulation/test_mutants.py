@@ -9,7 +9,7 @@ import pytest
 
 from kcl_py.config import LeaseConfig, WorkerConfig
 from kcl_py.core.consumer.consumers import Consumers
-from kcl_py.core.events import CallReturned
+from kcl_py.core.events import CallReturned, CheckpointAsked
 from kcl_py.core.leases import writes
 from kcl_py.core.leases.desk import Desk
 from kcl_py.core.leases.holding import Holding
@@ -135,7 +135,7 @@ def children_before_their_parents(patch: Patch) -> None:
 def an_exception_skips_the_batch(patch: Patch) -> None:
     on_event = Consumers.on_event
 
-    def deaf(self: Consumers, now: float, event: CallReturned) -> None:
+    def deaf(self: Consumers, now: float, event: CallReturned | CheckpointAsked) -> None:
         if isinstance(event, CallReturned) and event.method == "process_records":
             event = replace(event, error=None)
         on_event(self, now, event)
