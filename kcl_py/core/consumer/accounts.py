@@ -29,4 +29,3 @@ def account(
         good = part.before(error.failed_at) if part and error.failed_at else None
         if good is not None:
             checkpoints.finish(now, good, urgent=False)
-        supply.advance(checkpoints.progress.finished)

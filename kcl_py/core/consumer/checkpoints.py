@@ -47,12 +47,15 @@ class Checkpoints:
         self._moved = moved
         self._waiting: list[tuple[int, Position]] = []
         self._prepares: deque[_Prepare] = deque()
-        self._offered = row.pending if row.pending and self._is_news(row.pending) else None
+        self._prepared = row.pending
 
     @property
     def offered(self) -> Pending | None:
-        """What an earlier owner prepared behind the checkpoint, and nobody committed."""
-        return self._offered if self._offered and self._is_news(self._offered) else None
+        """What an earlier owner or object prepared behind the checkpoint; nobody committed it."""
+        prepared = self._prepared
+        if prepared is None or not is_behind(self.progress.finished, prepared.position):
+            return None
+        return prepared
 
     # --------------------------------------------------------------------------------- finished
 
@@ -131,10 +134,11 @@ class Checkpoints:
                 self._waiting.append((request_id, position))
             else:
                 self._answer(request_id)
-        self._prepared(now, row)
+        self._prepared = row.pending
+        self._prepare_next(now, row)
         return is_news
 
-    def _prepared(self, now: float, row: LeaseRow) -> None:
+    def _prepare_next(self, now: float, row: LeaseRow) -> None:
         if not self._prepares:
             return
         first = self._prepares[0]
@@ -178,6 +182,3 @@ class Checkpoints:
     def _answer(self, request_id: int, error: KclError | None = None) -> None:
         durable = self.progress.durable
         self._tools.calls.emit(AnswerCheckpoint(request_id, durable=durable, error=error))
-
-    def _is_news(self, pending: Pending) -> bool:
-        return is_behind(self.progress.finished, pending.position)

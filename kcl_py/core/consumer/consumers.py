@@ -149,11 +149,11 @@ class Consumers:
     # -------------------------------------------------------------------------------------- status
 
     def status(self, now: float) -> dict[str, ShardStatus]:
-        """Return the shards that are ours or whose code still runs; by lease key."""
+        """Return the shards in work, by lease key; one that is being given away is not."""
         return {
             key: status_of(machine, now)
             for key, machine in self._machines.items()
-            if machine.run is not None or now < machine.fence
+            if machine.state is not State.DRAINED
         }
 
     def problems(self) -> dict[str, str]:

@@ -140,7 +140,7 @@ class ShardMachine:
                 self._signal(Signal.RESUME)
             case State.DRAINING:
                 self._signal(Signal.RESUME)
-                self.supply.start(now, self.checkpoints.progress.delivered)
+                self._read_on(now)
             case State.DRAINED if self._waits_for_parents:
                 self._signal(Signal.WAIT)
             case State.DRAINED:
@@ -226,7 +226,7 @@ class ShardMachine:
             self.patience.failed(now, event.method, error)
         self._signal(signal)
         if signal is Signal.READY and self.state is State.PROCESSING:
-            self.supply.start(now, progress.finished)
+            self._read_on(now)
         self._go_on(now)
 
     def _object_closed(self, now: float) -> None:
@@ -265,7 +265,7 @@ class ShardMachine:
             case State.ENDING if run is not None:
                 run.call(now, "shard_ended")
             case State.LOST if run is not None:
-                self._wind_down(now, run)
+                run.wind_down(now)
             case State.DRAINED | State.ENDED:
                 self._stop()
                 self.checkpoints.lose()
@@ -299,6 +299,7 @@ class ShardMachine:
     def _deliver(self, now: float, run: Running) -> None:
         if now >= self.fence:
             return
+        self.supply.advance(self.checkpoints.progress.finished)
         part = self.supply.next_slice()
         if part is not None:
             self.checkpoints.progress.deliver(part.last)
@@ -365,8 +366,14 @@ class ShardMachine:
             return
         self.patience.resume(now)
         self._signal(Signal.AGAIN)
-        self.supply.start(now, self.checkpoints.progress.finished)
+        self._read_on(now)
         self._go_on(now)
+
+    def _read_on(self, now: float) -> None:
+        """Read behind what the object need not see again: what failed (auto) it must."""
+        progress = self.checkpoints.progress
+        is_auto = self.run is None or self.run.is_auto
+        self.supply.start(now, progress.finished if is_auto else progress.delivered)
 
     # ------------------------------------------------------------------------------------ the end
 
@@ -374,13 +381,6 @@ class ShardMachine:
         if now < self.fence and self.run is not None:
             self.has_shutdown_begun = True
             self.run.call(now, "shutdown_requested", self._drain_reason)
-
-    def _wind_down(self, now: float, run: Running) -> None:
-        """The lease is lost: say so once to an object that was initialized, then close."""
-        if run.traits is not None and "lease_lost" not in run.called:
-            run.call(now, "lease_lost")
-        else:
-            run.call(now, "close")
 
     def _stop(self) -> None:
         """Nothing more is read or tried."""

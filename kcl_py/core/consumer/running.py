@@ -80,6 +80,11 @@ class Running:
         self._began(now, method)
         self._tools.calls.emit(CallProcessor(run_id=self.run_id, method=method, reason=reason))
 
+    def wind_down(self, now: float) -> None:
+        """The lease is lost: say so once to an object that was initialized, then close."""
+        is_told = self.traits is None or "lease_lost" in self.called
+        self.call(now, "close" if is_told else "lease_lost")
+
     def returned(self) -> None:
         """The running call is over."""
         self.method = None

@@ -274,6 +274,22 @@ def test_what_an_earlier_owner_prepared_is_offered_and_its_commit_moves_the_star
     assert house.batch() == [4, 5]
 
 
+def test_a_fresh_object_of_the_same_epoch_finds_what_the_old_one_prepared() -> None:
+    house = explicit_house()
+    house.ask(at(3), kind="prepare", state=b"s")
+    house.renew()
+    house.returns(problem=error())
+    house.returns()
+    house.advance(0.3)
+
+    assert house.run().facts.pending == Pending(position=at(3), state=b"s")
+    house.ask(at(3), kind="commit", wait=False)
+    house.returns()
+    house.answer()
+
+    assert house.batch() == [4, 5]
+
+
 def test_what_is_not_committed_in_initialize_moves_nothing() -> None:
     house = House()
     house.stream().put(5)

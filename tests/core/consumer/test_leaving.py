@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kcl_py.config import Backoff, DeliveryConfig, OnError, WorkerConfig
+from kcl_py.core.events import Traits
 from tests.core.consumer.house import EXIT, EXPLICIT, KEY, LOST, D, House, at, error
 
 STEADY = Backoff(jitter=False)
@@ -43,7 +46,7 @@ def test_a_drain_lets_the_call_return_then_shuts_down_then_closes_then_says_so()
     assert calls(house) == ["initialize", "process_records", "shutdown_requested", "close"]
     assert house.leases.told("drained") == [KEY]
     assert not house.consumers.is_running(KEY)
-    assert state(house) == "draining"
+    assert house.consumers.status(house.now) == {}
 
 
 def test_a_drain_of_a_quiet_shard_shuts_down_at_once_and_stops_reading() -> None:
@@ -163,6 +166,26 @@ def test_a_batch_that_fails_after_the_handoff_was_cancelled_is_repeated() -> Non
     house.advance(0.2)
 
     assert house.batch() == [1, 2, 3]
+
+
+def test_records_that_failed_before_a_cancelled_handoff_are_read_again() -> None:
+    policy = OnError(backoff=STEADY, attempts=1, then="pause")
+    house = House(config=WorkerConfig(on_error=policy))
+    house.start(3, traits=Traits(checkpointing="auto", idle_after=0.5))
+    house.returns(problem=error(failed_at=at(2)))
+    house.renew()
+    house.leases.rows[KEY] = replace(house.leases.rows[KEY], paused=False)
+    house.renew()
+    house.advance(0.6)
+    assert house.batch() == []
+
+    house.drain()
+    house.resume()
+    house.returns()
+    house.advance(0.3)
+    house.answer()
+
+    assert house.batch() == [2, 3]
 
 
 def test_a_handoff_cancelled_before_anything_began_waits_for_parents_again() -> None:
