@@ -67,6 +67,10 @@ def run_processor(
         on_error: The error policy.
         batch_records: Most records in one batch.
         seed: Moves latencies and moments; the same seed does the same.
+
+    Raises:
+        ConfigError: What was given is no processor.
+        RuntimeError: An async processor, and the caller is on an event loop itself.
     """
     loop = asyncio.new_event_loop()
     try:

@@ -34,6 +34,10 @@ class ProcessDiedError(BaseException):
     """The simulated process is dead: leaves user code as a kill would, but for its `finally`."""
 
 
+class InsideLoopError(RuntimeError):
+    """An async processor cannot be run: the caller is on an event loop itself."""
+
+
 class Stage(Protocol):
     """Who looks on while user code runs, and lets things happen to it."""
 
@@ -125,15 +129,25 @@ class RealRun:
             self._stage.called(self._run, call)
             try:
                 self._call_user(call)
+            except InsideLoopError:
+                raise
             except (Exception, SystemExit, asyncio.CancelledError) as raised:  # noqa: BLE001 - user code
                 error = raised
             if call.method == "process_records":
-                self._port.account(call.records, upto=self._shared.handed.newest)
+                self._port.account(call.records, upto=self._handed_upto(call, error))
                 self._shared.handed.returned(failed=error is not None)
             self._stage.after_call(self._run, call, error)
         except ProcessDiedError:
             return
         self._report(call, error)
+
+    def _handed_upto(self, call: Call, error: BaseException | None) -> Position | None:
+        """An auto processor that returns has been handed the batch, whatever it looked at."""
+        processor = self._processor
+        is_auto = processor is not None and processor.checkpointing == "auto"
+        if error is None and is_auto and call.records:
+            return call.records[-1].position
+        return self._shared.handed.newest
 
     def _report(self, call: Call, error: BaseException | None) -> None:
         traits = None
@@ -160,7 +174,7 @@ class RealRun:
             self._shared.shutdown_reason = call.reason
         processor = self._processor
         if isinstance(processor, AsyncRecordProcessor):
-            self._loop.run_until_complete(self._await(processor, call))
+            self._run_on_loop(self._await(processor, call))
         elif processor is None:
             return
         elif call.method == "process_records":
@@ -177,6 +191,18 @@ class RealRun:
             processor.close()
         else:
             getattr(processor, call.method)(self._shard)
+
+    def _run_on_loop(self, call: Coroutine[object, object, None]) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop.run_until_complete(call)
+            return
+        call.close()
+        raise InsideLoopError(
+            "run_processor runs async processors on a loop of its own; call it from a plain "
+            "function, or as `await asyncio.to_thread(run_processor, ...)`"
+        )
 
     async def _await(self, processor: AsyncRecordProcessor, call: Call) -> None:
         if call.method == "process_records":

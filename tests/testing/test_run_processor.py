@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -210,6 +211,35 @@ def test_an_async_processor_runs_too() -> None:
     assert run.shard_ended
     assert run.errors == ()
     assert run.finished == run.records[-1].position
+
+
+def test_an_async_processor_is_not_run_from_inside_a_loop() -> None:
+    class Store(AsyncRecordProcessor):
+        async def process_records(self, batch: AsyncBatch) -> None:
+            pass
+
+    async def inside() -> None:
+        with pytest.raises(RuntimeError, match="to_thread"):
+            run_processor(Store, [1])
+        assert run_processor(each_record(lambda record: None), [1]).shard_ended
+
+    asyncio.run(inside())
+
+
+def test_a_quiet_shard_is_told_so() -> None:
+    sizes: list[int] = []
+
+    class Flushes(RecordProcessor):
+        idle_after: ClassVar[float | None] = 0.1
+
+        def process_records(self, batch: Batch) -> None:
+            sizes.append(len(batch))
+
+    run = run_processor(Flushes, [1, 2, 3], incidents=[HandOffAfter(records=3)])
+
+    assert 0 in sizes
+    assert sum(sizes) == 3
+    assert run.shard_ended
 
 
 def test_a_prepared_checkpoint_is_found_by_the_next_owner() -> None:
