@@ -176,6 +176,15 @@ class World:
         self.workers[name].child.wait(pump=self.pump)
         return at
 
+    def freeze(self, name: str) -> float:
+        """SIGSTOP; until it is thawed the worker counts as gone. Returns when."""
+        return self.signal(name, signal.SIGSTOP, f"SIGSTOP {name}")
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT: it takes part again."""
+        self.workers[name].child.send(signal.SIGCONT)
+        self._ending.discard(name)
+
     def stop_workers(self) -> Mapping[str, int]:
         """SIGTERM to all that live, and wait; exit codes by name."""
         names = self.live
