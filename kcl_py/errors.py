@@ -105,8 +105,11 @@ class AccessDenied(SetupError):
     resource: str | None
 
     def __init__(self, message: str = "", *, action: str, resource: str | None = None) -> None:
-        where = f" on {resource}" if resource else ""
-        super().__init__(message or f"{action}{where} is denied; allow it in the IAM policy")
+        if action not in message:
+            where = f" on {resource}" if resource else ""
+            said = f" ({message})" if message else ""
+            message = f"{action}{where} is denied{said}; allow it in the IAM policy"
+        super().__init__(message)
         self.action = action
         self.resource = resource
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3.session
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
 
@@ -40,10 +41,11 @@ def make_session(profile: str | None) -> boto3.session.Session:
     """
     try:
         return boto3.session.Session(profile_name=profile)
-    except ProfileNotFound:
-        known = boto3.session.Session().available_profiles
+    except ProfileNotFound as error:
+        known = botocore.session.get_session().available_profiles
         there_are = f"there are {', '.join(known)}" if known else "there are none"
-        raise ConfigError(f"there is no AWS profile {profile!r}; {there_are}") from None
+        asked = error.kwargs.get("profile", profile)
+        raise ConfigError(f"there is no AWS profile {asked!r}; {there_are}") from None
 
 
 def make_client(

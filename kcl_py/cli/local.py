@@ -90,15 +90,16 @@ def _serve(shared: Shared, url: str) -> int:
 
 def _run(shared: Shared, command: Sequence[str], environment: Mapping[str, str]) -> int:
     timeout = shared.timeout_seconds
+    signals = _Forwarding()
     try:
-        child = subprocess.Popen(list(command), env=dict(environment))  # noqa: S603
+        child = subprocess.Popen(list(command), env=dict(environment))  # noqa: S603 - asked for
     except FileNotFoundError:
         sys.stderr.write(f"error: there is no command {command[0]!r}; check PATH and spelling\n")
         return NOT_FOUND
     except PermissionError:
         sys.stderr.write(f"error: {command[0]!r} cannot be executed; check its permissions\n")
         return NOT_EXECUTABLE
-    _forward_signals(child)
+    signals.to(child)
     try:
         returned = child.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -109,15 +110,35 @@ def _run(shared: Shared, command: Sequence[str], environment: Mapping[str, str])
     return returned if returned >= 0 else 128 - returned
 
 
-def _forward_signals(child: subprocess.Popen[bytes]) -> None:
-    def forward(signum: int, frame: FrameType | None) -> None:
-        del frame
-        child.send_signal(signum)
+class _Forwarding:
+    """Hands signals on to a child; what arrives before there is one waits for it."""
 
-    for number in _FORWARDED:
-        signal.signal(number, forward)
-    # A terminal sends Ctrl-C to the child as well; it must not count as two.
-    signal.signal(signal.SIGINT, signal.SIG_IGN if sys.stdin.isatty() else forward)
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._waiting: list[int] = []
+        for number in _FORWARDED:
+            signal.signal(number, self._forward)
+        # A terminal sends Ctrl-C to the child as well; it must not count as two.
+        on_interrupt = _ignore if sys.stdin.isatty() else self._forward
+        signal.signal(signal.SIGINT, on_interrupt)
+
+    def to(self, child: subprocess.Popen[bytes]) -> None:
+        """From now on to this process."""
+        self._child = child
+        while self._waiting:
+            child.send_signal(self._waiting.pop(0))
+
+    def _forward(self, signum: int, frame: FrameType | None) -> None:
+        del frame
+        if self._child is None:
+            self._waiting.append(signum)
+        else:
+            self._child.send_signal(signum)
+
+
+def _ignore(signum: int, frame: FrameType | None) -> None:
+    """Not SIG_IGN, which the child would inherit."""
+    del signum, frame
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Concatenate, ParamSpec, cast, get_type_hints
 
 import typer
 
+from kcl_py._environment import process_environment
 from kcl_py.config import WorkerConfig, apply_settings
 from kcl_py.errors import ConfigError
-from kcl_py.settings import parse_setting
+from kcl_py.settings import parse_setting, settings_from_env
 
 _P = ParamSpec("_P")
 
@@ -120,7 +121,9 @@ class Shared:
 
     def worker_config(self) -> WorkerConfig:
         """The configuration: flag before environment before default."""
-        config = apply_settings(WorkerConfig.from_env(), dict(map(_pair, self.settings or ())))
+        # Merged as text: what a flag overrides may be wrong in the environment.
+        named = settings_from_env(process_environment()) | dict(map(_pair, self.settings or ()))
+        config = apply_settings(WorkerConfig(), named)
         if self.region is not None:
             config = replace(config, region=self.region)
         if self.endpoint_url is not None:

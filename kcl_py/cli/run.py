@@ -41,24 +41,20 @@ def run(
     from kcl_py.cli.loader import load
     from kcl_py.cli.logs import configure
     from kcl_py.cli.session import make_session
-    from kcl_py.worker import Worker
 
     if with_parent:
         from kcl_py.cli.parent import die_with_parent
 
         die_with_parent()
     configure(shared, default=LogLevel.INFO)
-    app, stream = shared.needed_app(), shared.needed_stream()
-    worker = Worker(
-        app_name=app,
-        stream=stream,
-        processor=load(processor),
-        config=shared.worker_config(),
-        session=make_session(shared),
-    )
+    app, stream, timeout = shared.needed_app(), shared.needed_stream(), shared.timeout_seconds
+    config, session, thing = shared.worker_config(), make_session(shared), load(processor)
+    from kcl_py.worker import Worker
+
+    worker = Worker(app_name=app, stream=stream, processor=thing, config=config, session=session)
     if audit_log is not None:
         worker._audit_path = audit_log  # noqa: SLF001 - for tests and the demo; not public
-    start = _Start(worker, ready_file, shared.timeout_seconds)
+    start = _Start(worker, ready_file, timeout)
     start.watch()
     worker.run()
     if start.was_too_slow:

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     import boto3.session
 
 
-def make_session(shared: Shared) -> boto3.session.Session | None:
-    """A session of `--profile`; None: the default chain of boto3."""
-    if shared.profile is None:
-        return None
+def make_session(shared: Shared) -> boto3.session.Session:
+    """A session of `--profile`, or of the default chain of boto3.
+
+    Raises:
+        ConfigError: There is no such profile.
+    """
     from kcl_py.aws import tools
 
     return tools.make_session(shared.profile)

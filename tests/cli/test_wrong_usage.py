@@ -1,0 +1,183 @@
+"""What does wrong usage get? One line that names the thing and the way out, and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.typed import Kcl
+
+RUN = ("run", "app:Good", "--app", "demo", "--stream", "people")
+
+APP = """
+from kcl_py import RecordProcessor
+
+class Good(RecordProcessor):
+    def process_records(self, batch): ...
+
+class Lazy(RecordProcessor):
+    pass
+
+def two(batch, more): ...
+
+NUMBER = 42
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, bare: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    path = tmp_path / "app.py"
+    path.write_text(APP)
+    return path
+
+
+def test_an_unknown_command_is_answered_with_the_nearest(kcl: Kcl) -> None:
+    assert kcl("lease").failed(2, "No such command 'lease'", "'leases'")
+
+
+def test_an_unknown_option_is_answered_with_the_nearest(kcl: Kcl) -> None:
+    assert kcl("leases", "--ap", "x").failed(2, "there is no option --ap", "--app")
+
+
+def test_an_unknown_option_far_from_all_points_at_the_help(kcl: Kcl) -> None:
+    assert kcl("leases", "--qqqq").failed(2, "there is no option --qqqq", "kcl leases --help")
+
+
+def test_a_value_out_of_the_list_names_the_list(kcl: Kcl) -> None:
+    assert kcl("leases", "-o", "xml").failed(2, "'xml'", "json")
+
+
+def test_no_command_shows_all(kcl: Kcl) -> None:
+    typed = kcl()
+
+    assert typed.code == 2
+    assert all(name in typed.err for name in ("run", "demo", "local", "leases"))
+
+
+def test_version_and_help_go_to_stdout(kcl: Kcl) -> None:
+    assert kcl("--version").out.startswith("kcl_py ")
+    assert "--audit-log" not in kcl("run", "--help").out
+
+
+def test_a_missing_application_names_flag_and_variable(kcl: Kcl) -> None:
+    assert kcl("leases").failed(2, "--app NAME", "KCL_APP_NAME")
+
+
+def test_a_missing_stream_names_flag_and_variable(kcl: Kcl) -> None:
+    assert kcl("run", "a:b", "--app", "x").failed(2, "--stream NAME|ARN", "KCL_STREAM")
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--set", "leases.durations=5s").failed(
+        2, "leases.durations", "'leases.duration'"
+    )
+
+
+def test_a_java_setting_is_translated(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--set", "failoverTimeMillis=5000").failed(2, "leases.duration, in seconds")
+
+
+def test_a_setting_without_a_value_shows_the_form(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--set", "leases.duration").failed(2, "name=value")
+
+
+def test_a_setting_out_of_range_names_the_range(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--set", "leases.duration=1s").failed(2, "leases.duration", "3", "300")
+
+
+def test_contradictory_settings_name_both(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--set", "leases.handoff_timeout=30s").failed(
+        2, "leases.handoff_timeout", "stop_grace"
+    )
+
+
+def test_a_timeout_that_is_none_shows_the_form(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--timeout", "soon").failed(2, "--timeout soon", "30s")
+
+
+def test_a_wrong_variable_of_a_setting_is_refused(
+    kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KCL_LEASES_DURATION", "often")
+
+    assert kcl(*RUN).failed(2, "leases.duration", "10s")
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_unknown_variable_only_warns(
+    kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KCL_LEASE_DURATION", "5s")
+
+    typed = kcl(*RUN, "--set", "leases.duration=1s")
+
+    assert "warning: KCL_LEASE_DURATION has no meaning here; did you mean" in typed.err
+    assert typed.code == 2
+
+
+def test_a_flag_goes_before_the_environment(
+    kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KCL_LEASES_DURATION", "1s")
+
+    typed = kcl(*RUN, "--set", "leases.duration=2s")
+
+    assert typed.failed(2, "leases.duration = 2")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("app", ["package.module:thing"]),
+        ("nowhere.app:Good", ["there is no module 'nowhere'"]),
+        ("apq:Good", ["there is no module 'apq'", "did you mean app?"]),
+        ("app:Goood", ["app has no 'Goood'", "did you mean Good?"]),
+        ("app:NUMBER", ["is a int, which cannot be called"]),
+        ("app:Lazy", ["process_records"]),
+        ("app:two", ["two"]),
+    ],
+)
+def test_a_processor_that_cannot_be_one_says_why(
+    kcl: Kcl, app: Path, spec: str, words: list[str]
+) -> None:
+    assert kcl("run", spec, "--app", "demo", "--stream", "people").failed(2, *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import numpie", ["module 'broken' needs 'numpie'", "install it"]),
+        ("def f(:", ["syntax error", "line 1"]),
+        ("1 / 0", ["fails when it is imported: ZeroDivisionError"]),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_why(
+    kcl: Kcl, tmp_path: Path, text: str, words: list[str]
+) -> None:
+    (tmp_path / "broken.py").write_text(text)
+
+    assert kcl("run", "broken:f", "--app", "demo", "--stream", "people").failed(2, *words)
+
+
+def test_a_worker_name_that_looks_like_another_row_is_refused(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--set", "worker_name=Leader").failed(2, "worker_name", "'Leader'")
+    assert kcl(*RUN, "--set", "worker_name=shardId-000000000001").failed(2, "worker_name")
+
+
+def test_an_application_name_that_is_no_table_name_is_refused(kcl: Kcl, app: Path) -> None:
+    assert kcl("run", "app:Good", "--app", "a/b", "--stream", "people").failed(2, "app_name", "a/b")
+
+
+def test_a_stream_that_is_neither_name_nor_arn_is_refused(kcl: Kcl, app: Path) -> None:
+    assert kcl("run", "app:Good", "--app", "demo", "--stream", "a b").failed(2, "stream", "ARN")
+
+
+def test_debug_shows_the_traceback_besides(kcl: Kcl, app: Path) -> None:
+    typed = kcl("run", "app:two", "--app", "demo", "--stream", "people", "--debug")
+
+    assert typed.code == 2
+    assert "Traceback" in typed.err
+    assert len(typed.errors) == 1
