@@ -293,8 +293,7 @@ class ShardMachine:
         run = self.run
         if self.state is State.PROCESSING and run is not None and not run.is_busy:
             self._deliver(now, run)
-        if self.state in (State.PROCESSING, State.RETRYING):
-            self.supply.pump(now)
+        self.supply.pump(now)
 
     def _deliver(self, now: float, run: Running) -> None:
         if now >= self.fence:

@@ -186,6 +186,7 @@ class House:
         self.old_runs: list[Run] = []
         self.answers: dict[int, commands.AnswerCheckpoint] = {}
         self.asked: set[int] = set()
+        self.waits_for: dict[int, Position] = {}
         self.reports: list[commands.Report] = []
         self.fences: dict[str, float] = {}
         self.owned: set[str] = set()
@@ -224,12 +225,12 @@ class House:
     def _epoch(self, key: str) -> Epoch:
         return Epoch(row=self.leases.rows[key], token=self.tokens, fence=self.fences[key])
 
-    def renew(self, key: str = KEY) -> None:
-        """A write of ours succeeds now, and carries what was recorded."""
+    def renew(self, key: str = KEY, *, carries: bool = True) -> None:
+        """A write of ours succeeds now; it carries what was recorded unless it is an old one."""
         row = self.leases.rows[key]
-        if key in self.leases.recorded:
+        if carries and key in self.leases.recorded:
             row = replace(row, checkpoint=self.leases.recorded[key])
-        if key in self.leases.pending:
+        if carries and key in self.leases.pending:
             row = replace(row, pending=self.leases.pending.pop(key))
         self.leases.rows[key] = row
         self.leases.urgent.clear()
@@ -390,6 +391,8 @@ class House:
         """User code asks for a checkpoint; everything it was given counts as handed over."""
         request_id = len(self.asked) + 1
         self.asked.add(request_id)
+        if wait and kind != "prepare":
+            self.waits_for[request_id] = position
         run = self.runs.get(key)
         if handed is None and run is not None:
             handed = run.handed
@@ -440,10 +443,8 @@ class House:
                     assert run.fence > float("-inf"), "a fence that fell stays"
                     run.fence = until
                     run.checkpointed = durable or run.checkpointed
-                case commands.AnswerCheckpoint(request_id=request_id):
-                    assert request_id in self.asked
-                    assert request_id not in self.answers, "answered twice"
-                    self.answers[request_id] = command
+                case commands.AnswerCheckpoint():
+                    self._answered(command)
                 case commands.Report():
                     self.reports.append(command)
                 case commands.DumpStacks():
@@ -451,6 +452,15 @@ class House:
                 case _:
                     raise AssertionError(f"not a consumer's command: {command}")
         self._check_memory()
+
+    def _answered(self, command: commands.AnswerCheckpoint) -> None:
+        request_id = command.request_id
+        assert request_id in self.asked
+        assert request_id not in self.answers, "answered twice"
+        self.answers[request_id] = command
+        if command.error is None and request_id in self.waits_for:
+            assert command.durable is not None, "answered before it is durable"
+            assert command.durable >= self.waits_for[request_id], "durable, but less"
 
     def _open_run(self, run_id: int) -> Run:
         found = [run for run in self.runs.values() if run.run_id == run_id]

@@ -86,6 +86,7 @@ def test_nothing_is_ended_while_the_last_batch_is_being_processed_or_failed() ->
     house.answer()
     house.advance(5)
     assert house.leases.log == []
+    assert house.fetches == {}
 
     house.returns(problem=error())
     assert house.leases.log == []

@@ -321,6 +321,17 @@ def test_a_result_past_the_fence_does_not_count() -> None:
     assert calls(house) == ["initialize", "process_records", "lease_lost", "close"]
 
 
+def test_a_page_that_arrives_past_the_fence_is_not_delivered() -> None:
+    house = House()
+    house.start()
+    house.stream().put(3)
+    house.advance(D, renews=False)
+
+    house.answer()
+
+    assert calls(house) == ["initialize"]
+
+
 def test_user_code_that_says_lease_lost_gives_the_lease_up() -> None:
     house = House()
     house.start(3)
