@@ -1,0 +1,59 @@
+"""How late does this machine wake a process that only sleeps? Bounds are judged against that.
+
+`python -m tests.process.canary` sleeps and watches until its stdin ends, then prints the worst
+oversleep in seconds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Final, Self
+
+NAP_SECONDS: Final = 0.01
+ROOT_MODULE: Final = "tests.process.canary"
+
+
+class Canary:
+    """Such a process, while a `with` block runs; `worst` is known afterwards."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", ROOT_MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._process is not None
+        said, _ = self._process.communicate()
+        self.worst = float(said)
+
+
+def main() -> None:
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    worst = 0.0
+    while not ended.is_set():
+        before = time.monotonic()
+        time.sleep(NAP_SECONDS)
+        worst = max(worst, time.monotonic() - before - NAP_SECONDS)
+    sys.stdout.write(f"{worst:.4f}\n")
+
+
+if __name__ == "__main__":
+    main()
