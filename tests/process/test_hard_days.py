@@ -54,9 +54,9 @@ def test_a_worker_that_is_cut_off_from_dynamodb_only_fences_itself(tmp_path: Pat
 def test_throttled_dynamodb_costs_time_but_no_lease(tmp_path: Path) -> None:
     with fleet(tmp_path, "a", "b") as world:
         before = {row.key: row.owner for row in world.view.leases}
-        world.engine.set_faults(
-            [{"kind": "throttle", "service": "dynamodb", "probability": 0.4}], seed=7
-        )
+        throttle = {"kind": "throttle", "service": "dynamodb", "probability": 0.4}
+        rules = [throttle | {"source": key_of(name)} for name in world.live]
+        world.engine.set_faults(rules, seed=7)
         handed = sum(map(len, world.handed.values()))
         wait_until(
             lambda: sum(map(len, world.handed.values())) > handed + 1000,
