@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 NAP_SECONDS: Final = 0.01
-ROOT_MODULE: Final = "tests.process.canary"
+MODULE: Final = "tests.process.canary"
 
 
 class Canary:
@@ -26,7 +26,7 @@ class Canary:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", ROOT_MODULE],
+            [sys.executable, "-m", MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -44,9 +44,14 @@ class Canary:
         self.worst = float(said)
 
 
+def _wait_for_the_end(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
+
+
 def main() -> None:
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=_wait_for_the_end, args=(ended,), daemon=True).start()
     worst = 0.0
     while not ended.is_set():
         before = time.monotonic()
