@@ -126,6 +126,14 @@ class Holding:
         """User code hangs: let the fence come."""
         self.hung = True
 
+    def flush(self, now: float) -> bool:
+        """Say whether everything finished is durable; if not, write it now."""
+        if self._news() is None:
+            return True
+        self._urgent = True
+        self.pump(now)
+        return False
+
     def begin_new_epoch(self) -> None:
         """After a cancelled drain: the counter of our newest write is the token from now on."""
         assert self.row.counter > self.token, "a token must grow"

@@ -30,7 +30,8 @@ class Step(StrEnum):
     """User code has closed; reading the taker's row once more."""
     CANCELLING = "cancelling"
     RESTARTING = "restarting"
-    """The request was withdrawn while user code was shutting down: a new epoch follows."""
+    """The handoff ended while user code was shutting down: a new epoch follows, once user code has
+    closed and all that it finished is durable."""
 
 
 class Victim:
@@ -60,6 +61,8 @@ class Victim:
         pending = row.checkpoint_owner == self._desk.me and row.owner != self._desk.me
         taker = row.owner if pending else None
         if taker == self.taker:
+            if self.step is Step.RESTARTING and self._is_drained and not self._desk.stopping:
+                self._resume_anew(now)
             return
         before, self.taker = self.taker, taker
         if self._desk.stopping:
@@ -179,6 +182,10 @@ class Victim:
             self.step = Step.RESTARTING
 
     def _resume_anew(self, now: float) -> None:
+        """Begin a new epoch, from a checkpoint that holds everything the old one finished."""
+        if not self._holding.flush(now):
+            self.step = Step.RESTARTING
+            return
         self.step = Step.IDLE
         self._told_to_drain = self._is_drained = False
         self._holding.begin_new_epoch()
