@@ -121,7 +121,8 @@ class Nemesis:
         self._config = world.config
         if rng.random() < 0.2:  # noqa: PLR2004
             # Whoever comes later has another lease duration than those before.
-            leases = replace(world.config.leases, duration=rng.choice((4.0, 8.0, 12.0)))
+            duration = world.config.leases.duration * rng.choice((1.3, 2.0))
+            leases = replace(world.config.leases, duration=duration)
             self._config = replace(world.config, leases=leases)
         self._deeds = rng.sample(deeds, rng.randint(1, 5))
         self._mean = rng.uniform(3.0, 15.0)
