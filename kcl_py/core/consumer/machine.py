@@ -388,8 +388,8 @@ class ShardMachine:
         self.supply.stop()
 
     def _log(self, event: CallReturned) -> None:
-        """Note an error that has no consequence."""
-        if event.error is not None:
+        """Note an error that has no consequence; that the guard ends a call is none."""
+        if event.error is not None and event.error.kind != "lease_lost":
             error = event.error.summary
             self._report("processor.failed", "warning", method=event.method, error=error)
 

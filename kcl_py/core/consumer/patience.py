@@ -31,6 +31,7 @@ class Patience:
         self._tries = Tries(tools.config.on_error, tools.rng)
         self._again_at: float | None = None
         self._says_paused = row.paused
+        self._last_summary: str | None = None
         self._pause_is_written = False
 
     @property
@@ -45,7 +46,10 @@ class Patience:
 
     @property
     def last_error(self) -> str | None:
-        """Of the newest failure that was not overcome, else of the last one ever."""
+        """Of the newest failure that was not overcome, else of the last one ever.
+
+        It may quote what user code said: for `status()`, never for logs.
+        """
         if self._starts.failures:
             return self._starts.last_error
         return self._tries.last_error or self._starts.last_error
@@ -69,7 +73,8 @@ class Patience:
         if error.kind == "exit":
             return
         tries = self._starts if method == "initialize" else self._tries
-        wait = tries.failed(error.summary, may_retry=error.may_retry)
+        self._last_summary = error.summary
+        wait = tries.failed(error.detail or error.summary, may_retry=error.may_retry)
         self._again_at = now + wait
         self._tools.calls.report(
             "processor.failed",
@@ -98,7 +103,7 @@ class Patience:
     def pause(self, now: float) -> None:
         """Stop trying, and say so in the row."""
         self._says_paused, self._pause_is_written = True, False
-        self._tools.calls.report("shard.paused", "error", self._key, error=self.last_error)
+        self._tools.calls.report("shard.paused", "error", self._key, error=self._last_summary)
         self._tools.leases.paused(now, self._key, paused=True)
 
     def is_resumed(self, row: LeaseRow) -> bool:

@@ -50,7 +50,7 @@ class Tries:
         """Count one more; return the seconds until the next try.
 
         Args:
-            error: For logs and status.
+            error: For status.
             may_retry: False: straight to what applies after all attempts.
         """
         self.failures += 1
