@@ -141,8 +141,13 @@ class Keeper:
         self._failing.fence_all(now, why)
 
     def settle(self, now: float) -> None:
-        """Act on what was only noted while an event was handled."""
+        """Act on what was only noted while an event was handled.
+
+        Whatever it was that a stop waited for: an answer may have been the last.
+        """
         self._failing.settle(now)
+        if self._desk.stopping and self.error is None:
+            self._stopping.check(now)
 
     def table_failed(self, now: float, kind: FailureKind, action: str, message: str) -> None:
         """The table is gone, or denies a call."""

@@ -141,6 +141,8 @@ class Stopping:
             return
         if self._requests.is_withdrawing or self._is_sweeping:
             return
+        if self._desk.timers.is_set(("stop", "sweep")):
+            return
         if not self._is_joined:
             self._membership.delete(now, self._gone)
             self._is_done = True
