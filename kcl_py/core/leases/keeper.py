@@ -340,6 +340,7 @@ class Keeper:
     def ended(self, now: float, key: str) -> None:
         """The processor agreed to the end of its shard: write SHARD_END."""
         if holding := self._owned(key):
+            self.victims[key].stop()
             holding.give(now, WriteKind.END)
 
     def give_up(self, now: float, key: str, why: str) -> None:
