@@ -93,6 +93,8 @@ class WorkerCore:
         """Take in one event, after whatever became due before it."""
         if self._finished is not None:
             return []
+        if isinstance(event, events.WallRead):
+            self._wall_read(now, event.wall)  # First: nothing may act on a lease that is over.
         self._timers.fire(now)
         self._route(now, event)
         self._timers.fire(now)
@@ -140,15 +142,13 @@ class WorkerCore:
         match event:
             case events.CallReturned() | events.CheckpointAsked():
                 self._consumers.on_event(now, event)
-            case events.WallRead(wall):
-                self._wall_read(now, wall)
             case events.StopAsked():
                 self._keeper.stop(now)
             case events.ThreadCrashed(thread, summary):
                 self._keeper.fail(
                     now, WorkerFailed(f"thread {thread} crashed: {summary}; please report this bug")
                 )
-            case events.Woken():
+            case events.Woken() | events.WallRead():
                 pass
             case _:
                 self._calls.answer(now, event)

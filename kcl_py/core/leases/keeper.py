@@ -137,7 +137,8 @@ class Keeper:
         self._failing.finish(error)
 
     def fence_all(self, now: float, why: str) -> None:
-        """Give up every lease at once."""
+        """Give up every lease at once, those too whose take is not answered yet."""
+        self._taking.void(now)
         self._failing.fence_all(now, why)
 
     def settle(self, now: float) -> None:

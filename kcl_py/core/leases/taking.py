@@ -60,6 +60,11 @@ class Taking:
         self._started_at: float | None = None
         self._round_at = 0.0
         self._round_left = 0
+        self._void_until = float("-inf")
+
+    def void(self, now: float) -> None:
+        """No take that was sent until now begins an epoch: nobody knows how old it is."""
+        self._void_until = now
 
     def start(self, now: float) -> None:
         """Takes may begin; a cold start does so in rounds after a jitter."""
@@ -247,7 +252,8 @@ class Taking:
     def _won(self, now: float, key: str, won: Won, *, asked_at: float) -> None:
         del self._open[key]
         self._see(now, won.row, asked_at, mine=True)
-        in_time = now < self._desk.fence_of(won.attempt.sent_at)
+        sent_at = won.attempt.sent_at
+        in_time = self._void_until < sent_at and now < self._desk.fence_of(sent_at)
         if in_time and won.row.actual_owner == self._desk.me:
             self._listener.taken(now, won.row, won.attempt.sent_at)
 
