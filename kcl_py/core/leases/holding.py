@@ -207,7 +207,7 @@ class Holding:
                     duration=self._desk.duration,
                     checkpoint=self._news(),
                     pending=self._pending,
-                    clear_pending=self._commits is not None,
+                    clear_pending=self._is_committed(),
                     paused=self._paused,
                 )
             case _:
@@ -218,6 +218,13 @@ class Holding:
             return False
         asked = self._pending is not None or self._commits is not None or self._paused is not None
         return now >= self._renew_at or asked or (self._urgent and self._news() is not None)
+
+    def _is_committed(self) -> bool:
+        """Say whether what is prepared in the row lies within what is to be committed."""
+        pending = self.row.pending
+        if self._commits is None or pending is None:
+            return False
+        return pending.position <= self._commits
 
     def _give_write(self, base: int, nonce: str) -> RowWrite:
         me, news = self._desk.me, self._news()
@@ -285,7 +292,7 @@ class Holding:
         self._renew_at = sent_at + self._desk.duration / 3
         if sets.get("pending") is self._pending:
             self._pending = None
-        if self._commits is not None and "pending" in sets and sets["pending"] is None:
+        if self._news() is None and not self._is_committed():
             self._commits = None
         if "paused" in sets and bool(sets["paused"]) == self._paused:
             self._paused = None
