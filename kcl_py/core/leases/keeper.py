@@ -142,10 +142,7 @@ class Keeper:
         self._failing.fence_all(now, why)
 
     def settle(self, now: float) -> None:
-        """Act on what was only noted while an event was handled.
-
-        Whatever it was that a stop waited for: an answer may have been the last.
-        """
+        """Act on what was only noted, and go on with a stop that waited for this event."""
         self._failing.settle(now)
         if self._desk.stopping and self.error is None:
             self._stopping.check(now)
@@ -296,6 +293,7 @@ class Keeper:
             if holding.give_kind is WriteKind.END and not self._desk.stopping:
                 self._taking.take_children(now, holding.children)
         elif holding.give_kind is not None:
+            self._stopping.refused()
             self._desk.timers.at(now, ("stray", key), lambda at: self._examine_stray(at, key))
         if self._desk.stopping and self.error is None:
             self._stopping.check(now)
@@ -345,10 +343,7 @@ class Keeper:
             holding.give(now, WriteKind.END)
 
     def give_up(self, now: float, key: str, why: str) -> None:
-        """User code says that the epoch is over.
-
-        Drop the lease, and leave it to others for a while.
-        """
+        """User code says that the epoch is over: leave the lease to others for a while."""
         if holding := self._owned(key):
             self._desk.avoid_until[key] = now + self._desk.duration
             self._release_after.add(key)

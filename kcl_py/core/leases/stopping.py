@@ -135,6 +135,10 @@ class Stopping:
         """A take of before the stop applied: give it away unused."""
         self._host.give_stray(now, row, self._successor(now, row.key))
 
+    def refused(self) -> None:
+        """Something of ours was written late: the table must be looked at again."""
+        self._is_swept = False
+
     def check(self, now: float) -> None:
         """Go on to the sweep when nothing is held or open, and to the end when nothing is left."""
         if self._is_done or self._host.holdings or self._taking.open_keys:
