@@ -13,7 +13,7 @@ from kcl_py.core.leases.rows import DURATION_MIN
 from kcl_py.core.leases.view import OFFER_GRACE, View, build_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from kcl_py.core.leases.desk import Desk
     from kcl_py.core.leases.requests import Requests
@@ -33,6 +33,7 @@ class Balance:
 
     Args:
         mine: What this worker holds, takes or gives away: lease key to the worker it counts for.
+        running_lost: Lost leases whose user code still runs here: they could not be taken.
         review: Called when it is time to look again.
     """
 
@@ -43,12 +44,14 @@ class Balance:
         requests: Requests,
         *,
         mine: Callable[[], Mapping[str, str | None]],
+        running_lost: Collection[str],
         review: Callable[[float], None],
     ) -> None:
         self._desk = desk
         self._taking = taking
         self._requests = requests
         self._mine = mine
+        self._running_lost = running_lost
         self._review = review
         self._members: tuple[str, ...] = ()
         self._settled_since = 0.0
@@ -71,8 +74,15 @@ class Balance:
             me=self._desk.me,
             lease_max=self._desk.config.leases.max_leases,
             mine=self._mine(),
-            resting=self._requests.resting(now),
+            resting=self._requests.resting(now).union(self._running_lost, self._avoided(now)),
         )
+
+    def _avoided(self, now: float) -> Collection[str]:
+        """Return the leases that user code gave up and that are left to others for a while."""
+        avoid_until = self._desk.avoid_until
+        for key in [key for key, at in avoid_until.items() if at <= now]:
+            del avoid_until[key]
+        return avoid_until
 
     def carry_out(self, now: float, *, after_scan: bool) -> None:
         """Take what is due, ask for what is planned (only after a complete scan), set a timer."""

@@ -69,7 +69,12 @@ class Keeper:
         self._taking = Taking(desk, self)
         self._requests = Requests(desk, self._take_given)
         self._balance = Balance(
-            desk, self._taking, self._requests, mine=self._mine, review=self._review
+            desk,
+            self._taking,
+            self._requests,
+            mine=self._mine,
+            running_lost=self.running_lost,
+            review=self._review,
         )
         self._startup = Startup(
             desk,
@@ -255,10 +260,7 @@ class Keeper:
         return taker is not None and self._balance.has_share_without(now, taker)
 
     def give_stray(self, now: float, row: LeaseRow, successor: str | None) -> None:
-        """Give away a lease whose row names us, though nothing of it runs here.
-
-        Without a position.
-        """
+        """Give away a lease whose row names us, without a position: nothing of it runs here."""
         assert row.key not in self.holdings, "one write in flight per lease"
         holding = Holding(self._desk, row, now, self)
         self.holdings[row.key] = holding
