@@ -98,7 +98,9 @@ class Scanner:
             scan.failure = failure
             if failure is None:
                 self._desk.sights.keep_only(scan.leases, asked_at=now, consistent=consistent)
-                self._desk.sights.keep_only_workers(scan.workers, asked_at=now)
+                self._desk.sights.keep_only_workers(
+                    scan.workers, asked_at=now, consistent=consistent
+                )
             else:
                 self._failed(at, failure)
             then(at, scan)

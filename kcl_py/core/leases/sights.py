@@ -188,10 +188,17 @@ class Sights:
             self._gone_leaving.add(key)
             del self.workers[key]
 
-    def keep_only_workers(self, keys: set[str], *, asked_at: float) -> None:
-        """After a complete scan: worker rows that it did not show are gone."""
-        for key in [k for k, s in self.workers.items() if k not in keys and s.since < asked_at]:
-            self.miss_worker(key)
+    def keep_only_workers(
+        self, keys: set[str], *, asked_at: float, consistent: bool = True
+    ) -> None:
+        """After a complete scan: worker rows that it did not show are gone.
+
+        A scan that may be stale may be from before a young worker came: that proves nothing.
+        """
+        limit = asked_at if consistent else asked_at - self._duration
+        for key, sight in list(self.workers.items()):
+            if key not in keys and sight.since < asked_at and sight.first_seen < limit:
+                self.miss_worker(key)
         for key in [k for k, s in self.workers.items() if not s.present]:
             if self._stood_still(self.workers[key], asked_at):
                 del self.workers[key]

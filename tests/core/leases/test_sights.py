@@ -187,3 +187,14 @@ def test_a_partial_look_removes_nothing() -> None:
     assert view.keep_only(set(), asked_at=4.0, consistent=True) == []
     assert view.keep_only(set(), asked_at=6.0, consistent=False) == []
     assert view.keep_only(set(), asked_at=6.0, consistent=True) == ["s0"]
+
+
+def test_a_scan_that_may_be_older_than_a_worker_does_not_show_that_it_has_left() -> None:
+    view = sights()
+    view.see_worker(1.0, WorkerRow(key="a", beat=2, state=WorkerState.LEAVING))
+
+    view.keep_only_workers(set(), asked_at=4.0, consistent=False)
+    assert not view.has_left("a")
+
+    view.keep_only_workers(set(), asked_at=5.0, consistent=True)
+    assert view.has_left("a")
