@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientFactory", "Worker"]
 
+SIGNAL_SECONDS: Final = 0.5
+"""How often the main thread looks up: a signal that reached a frozen process wakes another one."""
+
 STATUS_SECONDS: Final = 2.0
 """How long `status()` waits for the control thread; then it gives what was known before."""
 
@@ -163,7 +166,9 @@ class Worker:
             self._start(asyncio.get_running_loop())
             ended = asyncio.wrap_future(self._ended)
             try:
-                await asyncio.shield(ended)
+                while not ended.done():
+                    await asyncio.wait([ended], timeout=SIGNAL_SECONDS)
+                ended.result()
             except asyncio.CancelledError:
                 self.request_stop()
                 await asyncio.wait([ended])
@@ -358,7 +363,8 @@ class Worker:
 
     def _wait_or_drain(self) -> None:
         try:
-            self.join()
+            while not self.join(SIGNAL_SECONDS):
+                pass
         except (KeyboardInterrupt, SystemExit):
             self.request_stop()
             self.join()

@@ -19,6 +19,8 @@ from kcl_py.cli.options import Output, Shared
 
 _FORWARDED: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
+_FOREVER_SECONDS: Final = 1e9
+
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
 """What a shell returns for these, and so do we."""
@@ -101,7 +103,8 @@ def _run(shared: Shared, command: Sequence[str], environment: Mapping[str, str])
         return NOT_EXECUTABLE
     signals.to(child)
     try:
-        returned = child.wait(timeout)
+        # A limit, so that this thread looks up: signals may have reached another one meanwhile.
+        returned = child.wait(timeout or _FOREVER_SECONDS)
     except subprocess.TimeoutExpired:
         _end(child)
         raise OutOfTime(
