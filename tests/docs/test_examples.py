@@ -1,0 +1,108 @@
+"""Do the programs of the documentation run, and does it show nothing else?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kcl_py.testing import run_processor
+from tests.docs.pages import EXAMPLES, PAGES, ROOT, blocks_of
+
+PATIENCE_SECONDS = 120
+PEOPLE = [{"name": name, "age": age} for name, age in (("Ada", 36), ("Alan", 41), ("Grace", 85))]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_program_on_a_page_is_part_of_an_example(page: Path) -> None:
+    programs = [path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")]
+
+    strange = [
+        block.text
+        for block in blocks_of(page)
+        if block.kind == "python" and not any(block.text in program for program in programs)
+    ]
+    assert strange == []
+
+
+@pytest.mark.slow
+def test_the_tests_of_the_examples_pass(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}"],
+        cwd=EXAMPLES,
+        env=environment(),
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_the_readme_greets_everybody_and_stops_cleanly() -> None:
+    readme = [block.text for block in blocks_of(ROOT / "README.md") if block.kind == "sh"]
+    put, run = "python put_people.py 10", "kcl run people:Greeter --app greeter --stream people"
+    assert any(f"{put}\n{run}" in text for text in readme)
+    ours = f"{sys.executable} -m kcl_py"
+    script = f"{put} && exec {run}".replace("python ", f"{sys.executable} ").replace(
+        "kcl ", f"{ours} "
+    )
+    child = subprocess.Popen(
+        [*ours.split(), "local", "--", "sh", "-c", script],
+        cwd=EXAMPLES,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    patience = threading.Timer(PATIENCE_SECONDS, child.kill)
+    patience.start()
+    try:
+        assert child.stdout is not None
+        said = [child.stdout.readline() for _ in range(11)]
+        child.send_signal(signal.SIGTERM)
+        returned = child.wait(PATIENCE_SECONDS)
+        child.stdout.close()
+    finally:
+        patience.cancel()
+        child.kill()
+
+    assert said[0] == "put 10 people\n"
+    assert all(line.startswith("hello ") for line in said[1:])
+    assert returned == 0
+
+
+@pytest.mark.parametrize("name", ["count", "greet", "ages", "Sender"])
+def test_every_way_to_write_a_processor_works(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setenv("AGES", str(tmp_path / "ages.sqlite"))
+    monkeypatch.delitem(sys.modules, "ways", raising=False)
+    import ways  # type: ignore[import-not-found]  # an example, found by the line above
+
+    run = run_processor(getattr(ways, name), PEOPLE)
+
+    assert run.shard_ended, run.transcript
+    assert len(run.delivered) == len(PEOPLE)
+
+
+def test_a_configured_worker_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import configured  # type: ignore[import-not-found]  # as above
+
+    made: list[str] = []
+    monkeypatch.setattr(configured.Worker, "run", lambda worker: made.append(worker.worker_id))
+    configured.main()
+
+    assert made[0].startswith("greeter-")

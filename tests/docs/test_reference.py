@@ -1,0 +1,120 @@
+"""Does the reference say what the code says?"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import kcl_py
+from kcl_py.aws import attributes
+from kcl_py.cli.errors import ExitCode
+from kcl_py.errors import ConfigError, KclError
+from kcl_py.settings import known_settings, parse_setting
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks_of
+
+REFERENCE = DOCS / "reference"
+ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
+PACKAGE_FILE = re.compile(r"`(?:kcl_py/)?((?:core|shell|aws|cli|testing|local)/[\w/]+\.py)`")
+CODE_ROW = re.compile(r"^\| (\d+) \| [^|]+ \| ([^|]*)\|$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def maker() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(DOCS))
+    yield importlib.import_module("make_reference")
+    sys.path.remove(str(DOCS))
+
+
+@pytest.mark.parametrize("page", ["settings.md", "cli.md"])
+def test_made_pages_are_as_they_would_be_made_now(maker: ModuleType, page: str) -> None:
+    made = maker.PAGES[page]()
+
+    assert (REFERENCE / page).read_text(encoding="utf-8") == made, (
+        "run: python docs/make_reference.py"
+    )
+
+
+def test_every_setting_is_on_the_page() -> None:
+    text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+
+    assert [name for name in known_settings() if f"| `{name}` |" not in text] == []
+
+
+def test_java_names_are_those_that_get_a_hint(maker: ModuleType) -> None:
+    for setting, java in maker.JAVA.items():
+        with pytest.raises(ConfigError, match=rf"{java} is {re.escape(setting)}\b"):
+            parse_setting(java, "1")
+
+
+def test_every_attribute_of_the_lease_table_is_explained() -> None:
+    text = (REFERENCE / "lease-table.md").read_text(encoding="utf-8")
+    names = {name for name, _ in attributes.SCALARS.values()}
+    for several in ("checkpoint", "hash_range", "pending"):
+        names.update(attributes.attributes_of(several))
+    names |= {attributes.KEY, attributes.INDEX, attributes.ENTITY_TYPE, attributes.LAST_UPDATE}
+
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+
+
+def every_error() -> Iterator[type[KclError]]:
+    for module in pkgutil.walk_packages(kcl_py.__path__, "kcl_py."):
+        if module.name.split(".")[1] in ("errors", "cli", "shell", "aws"):
+            importlib.import_module(module.name)
+    kinds = [KclError]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("kcl_py."):
+            yield kind
+
+
+def test_every_exit_code_is_explained_and_every_error_stands_at_its_own() -> None:
+    text = (REFERENCE / "exit-codes.md").read_text(encoding="utf-8")
+    rows = {int(code): after for code, after in CODE_ROW.findall(text)}
+
+    assert set(rows) == {int(code) for code in ExitCode}
+    wrong = [
+        kind.__name__ for kind in every_error() if f"`{kind.__name__}`" not in rows[kind.exit_code]
+    ]
+    assert wrong == []
+
+
+def test_the_policy_allows_what_is_called_and_no_more() -> None:
+    [policy] = [b.text for b in blocks_of(DOCS / "how-to" / "operate.md") if b.kind == "json"]
+    allowed = {action for each in json.loads(policy)["Statement"] for action in each["Action"]}
+    code = "".join(path.read_text() for path in (ROOT / "kcl_py").rglob("*.py"))
+    called = set(re.findall(r'"((?:kinesis|dynamodb):[A-Za-z]+)"', code))
+
+    # Tags of a new table need a permission of their own.
+    assert allowed == called | {"dynamodb:TagResource"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_into_pages_find_their_heading(page: Path) -> None:
+    links = ANCHOR.findall(page.read_text(encoding="utf-8"))
+    local = [(path, anchor) for path, anchor in links if "://" not in path]
+
+    lost = [each for each in local if each[1] not in headings_of(page.parent / each[0], page)]
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_of_the_package_that_are_named_exist(page: Path) -> None:
+    named = PACKAGE_FILE.findall(page.read_text(encoding="utf-8"))
+
+    assert [file for file in named if not (ROOT / "kcl_py" / file).is_file()] == []
+
+
+def headings_of(target: Path, page: Path) -> set[str]:
+    """Names by which the headings of a page can be linked."""
+    text = (page if target == page.parent else target).read_text(encoding="utf-8")
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
