@@ -135,6 +135,7 @@ def _decode_worker(key: str, reader: ItemReader) -> WorkerRow:
         state=WorkerState(state),
         lease_max=reader.integer("kclMaxLeases"),
         plan_version=reader.integer("kclPlan") or 1,
+        duration=reader.seconds("leaseDurationMs", low=-wire.INTEGER_MAX),
     )
 
 

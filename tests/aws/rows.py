@@ -56,6 +56,7 @@ worker_rows = st.builds(
     state=st.sampled_from(WorkerState),
     lease_max=st.none() | st.integers(1, 1000),
     plan_version=st.integers(1, 9),
+    duration=st.none() | milliseconds,
 )
 application_rows = st.builds(
     ApplicationRow,

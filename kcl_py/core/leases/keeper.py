@@ -14,6 +14,7 @@ from kcl_py.core.leases.membership import Membership
 from kcl_py.core.leases.requests import Requests
 from kcl_py.core.leases.scanner import Scan, Scanner
 from kcl_py.core.leases.shard_side import ShardSide
+from kcl_py.core.leases.shared import Shared
 from kcl_py.core.leases.startup import Startup
 from kcl_py.core.leases.stopping import Stopping
 from kcl_py.core.leases.taking import Taking
@@ -76,23 +77,15 @@ class Keeper:
             running_lost=self.running_lost,
             review=self._review,
         )
-        self._startup = Startup(
-            desk,
-            self,
-            table=table,
-            stream=stream,
-            membership=self._membership,
-            scanner=self._scanner,
-        )
-        self._stopping = Stopping(
-            desk,
-            self,
+        shared = Shared(
             taking=self._taking,
             requests=self._requests,
             balance=self._balance,
             membership=self._membership,
             scanner=self._scanner,
         )
+        self._startup = Startup(desk, self, shared, table=table, stream=stream)
+        self._stopping = Stopping(desk, self, shared)
 
     # ----------------------------------------------------------------------------- start and stop
 
@@ -195,7 +188,7 @@ class Keeper:
         if self.is_at_work(row.key) or row.is_finished:
             return
         me = self._desk.me
-        if row.owner == me and row.checkpoint_owner is not None:
+        if row.owner == me and row.checkpoint_owner not in (None, me):
             self._requests.adopt(now, row)
         elif self._desk.stopping or self.error is not None:
             return

@@ -5,6 +5,7 @@ The own worker row, and the removal of dead ones.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core.events import Applied, Failure, FailureKind, Refused
@@ -44,6 +45,7 @@ class Membership:
             beat=1,
             lease_max=desk.config.leases.max_leases,
             plan_version=PLAN_VERSION,
+            duration=desk.duration,
         )
         self._exists = False
         self._in_flight: RowWrite | None = None
@@ -82,8 +84,8 @@ class Membership:
     def remove_dead(self, now: float) -> None:
         """Delete rows of workers that stood still for very long, conditionally."""
         sights = self._desk.sights
-        limit = REMOVE_AFTER * self._desk.duration
         for worker, sight in sorted(sights.workers.items()):
+            limit = REMOVE_AFTER * sight.row.silence_seconds(self._desk.duration)
             still = now - max(sight.since, sight.moved_at or 0.0)
             if worker == self._desk.me or still < limit or not sight.present:
                 continue
@@ -180,10 +182,4 @@ class _Ignore:
 
 
 def _with_state(row: WorkerRow, state: WorkerState) -> WorkerRow:
-    return WorkerRow(
-        key=row.key,
-        beat=row.beat,
-        state=state,
-        lease_max=row.lease_max,
-        plan_version=row.plan_version,
-    )
+    return replace(row, state=state)

@@ -115,11 +115,16 @@ class LeaseRow:
 
     def wait_seconds(self, own_duration: float) -> float:
         """Return how long its counter must stand still before others may take it, seconds."""
-        if self.duration is None:
-            return own_duration
-        if not DURATION_MIN <= self.duration <= DURATION_MAX:
-            return DURATION_MAX
-        return max(own_duration, self.duration)
+        return _longer(own_duration, self.duration)
+
+
+def _longer(own_duration: float, stated: float | None) -> float:
+    """Return the longer of the own duration and one that a row states, seconds."""
+    if stated is None:
+        return own_duration
+    if not DURATION_MIN <= stated <= DURATION_MAX:
+        return DURATION_MAX
+    return max(own_duration, stated)
 
 
 class WorkerState(StrEnum):
@@ -137,6 +142,7 @@ class WorkerRow:
         beat: Heartbeat counter, moved by its own worker only.
         lease_max: Most leases it will hold; None for no limit.
         plan_version: Version of the assignment plan that it computes.
+        duration: Its lease duration, seconds: it beats three times in that; None: not said.
     """
 
     key: str
@@ -144,6 +150,11 @@ class WorkerRow:
     state: WorkerState = WorkerState.RUNNING
     lease_max: int | None = None
     plan_version: int = 1
+    duration: float | None = None
+
+    def silence_seconds(self, own_duration: float) -> float:
+        """Return how long nothing of it must move before it counts as dead, seconds."""
+        return _longer(own_duration, self.duration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,8 @@ class Scanner:
 
     def _periodic(self, now: float) -> None:
         def scanned(at: float, scan: Scan) -> None:
-            self._schedule(max(now, at - 1.0), self._desk.scan_interval)
+            if not self._desk.stopping:
+                self._schedule(max(now, at - 1.0), self._desk.scan_interval)
             self._listener.scanned(at, scan)
 
         self.scan(now, consistent=False, then=scanned)

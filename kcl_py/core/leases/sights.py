@@ -211,9 +211,10 @@ class Sights:
             return "dead"
         sight = self.workers.get(worker)
         moved_at = self._moved.get(worker) if sight is None else sight.moved_at
-        if moved_at is not None and now - moved_at <= self._duration:
+        silence = self._duration if sight is None else sight.row.silence_seconds(self._duration)
+        if moved_at is not None and now - moved_at <= silence:
             return "live"
-        if sight is not None and moved_at is None and now - sight.first_seen <= self._duration:
+        if sight is not None and moved_at is None and now - sight.first_seen <= silence:
             return "unknown"
         return "dead"
 
@@ -241,4 +242,5 @@ class Sights:
         return tuple(sorted(w for w in self.workers if self.is_running(w, now)))
 
     def _stood_still(self, sight: WorkerSight, now: float) -> bool:
-        return now - max(sight.since, sight.moved_at or 0.0) > self._duration
+        silence = sight.row.silence_seconds(self._duration)
+        return now - max(sight.since, sight.moved_at or 0.0) > silence

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from kcl_py.core.events import RowsRead, ShardsListed, WriteAnswer
     from kcl_py.core.facts import StreamFacts, TableFacts
     from kcl_py.core.leases.desk import Desk
-    from kcl_py.core.leases.membership import Membership
-    from kcl_py.core.leases.scanner import Scan, Scanner
+    from kcl_py.core.leases.scanner import Scan
+    from kcl_py.core.leases.shared import Shared
     from kcl_py.errors import KclError
 
 PROTOCOL_VERSION = 1
@@ -48,18 +48,17 @@ class Startup:
         self,
         desk: Desk,
         listener: StartupListener,
+        shared: Shared,
         *,
         table: TableFacts,
         stream: StreamFacts,
-        membership: Membership,
-        scanner: Scanner,
     ) -> None:
         self._desk = desk
         self._listener = listener
         self._table = table
         self._stream = stream
-        self._membership = membership
-        self._scanner = scanner
+        self._membership = shared.membership
+        self._scanner = shared.scanner
         self._application: ApplicationRow | None = None
         self._failures = 0
 

@@ -14,13 +14,10 @@ from kcl_py.errors import StopTimeout
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kcl_py.core.leases.balance import Balance
     from kcl_py.core.leases.desk import Desk
     from kcl_py.core.leases.holding import Holding
-    from kcl_py.core.leases.membership import Membership
-    from kcl_py.core.leases.requests import Requests
-    from kcl_py.core.leases.scanner import Scan, Scanner
-    from kcl_py.core.leases.taking import Taking
+    from kcl_py.core.leases.scanner import Scan
+    from kcl_py.core.leases.shared import Shared
     from kcl_py.core.leases.victim import Victim
     from kcl_py.errors import KclError
 
@@ -53,24 +50,14 @@ class StoppingHost(Protocol):
 class Stopping:
     """The stop of one worker."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        host: StoppingHost,
-        *,
-        taking: Taking,
-        requests: Requests,
-        balance: Balance,
-        membership: Membership,
-        scanner: Scanner,
-    ) -> None:
+    def __init__(self, desk: Desk, host: StoppingHost, shared: Shared) -> None:
         self._desk = desk
         self._host = host
-        self._taking = taking
-        self._requests = requests
-        self._balance = balance
-        self._membership = membership
-        self._scanner = scanner
+        self._taking = shared.taking
+        self._requests = shared.requests
+        self._balance = shared.balance
+        self._membership = shared.membership
+        self._scanner = shared.scanner
         self._is_sweeping = False
         self._is_swept = False
         self._is_joined = False

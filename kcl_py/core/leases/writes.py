@@ -300,6 +300,8 @@ def worker_fields(row: WorkerRow) -> dict[str, FieldValue]:
     }
     if row.lease_max is not None:
         sets["lease_max"] = row.lease_max
+    if row.duration is not None:
+        sets["duration"] = row.duration
     return sets
 
 

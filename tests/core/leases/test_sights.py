@@ -143,6 +143,15 @@ def test_a_worker_is_unknown_until_something_of_it_moves() -> None:
     assert view.liveness("w", 13.1) == "dead"
 
 
+def test_a_worker_with_a_longer_duration_may_be_silent_for_longer() -> None:
+    view = Sights(me="me", duration=3.0)
+    view.see_worker(0.0, WorkerRow(key="w", beat=7, duration=12.0))
+    view.see_worker(4.0, WorkerRow(key="w", beat=8, duration=12.0))
+
+    assert view.liveness("w", 15.9) == "live"
+    assert view.liveness("w", 16.1) == "dead"
+
+
 def test_a_worker_that_never_moves_is_dead_after_d() -> None:
     view = sights()
     view.see_worker(0.0, WorkerRow(key="w", beat=7))
