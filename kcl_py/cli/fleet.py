@@ -7,7 +7,6 @@ worker say when they are ready.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import kcl_py
 from kcl_py.cli.errors import OutOfTime
 from kcl_py.errors import SetupError
 from kcl_py.shell.clock import SYSTEM_CLOCK
@@ -101,15 +99,13 @@ def start_child(
 ) -> Child:
     """Start `python -m kcl_py` in a process of its own, out of reach of the terminal's Ctrl-C."""
     log = directory / f"{name}.log"
-    package = str(Path(kcl_py.__file__).parents[1])
-    paths = [package, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and package
             [sys.executable, "-m", "kcl_py", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
+            env=dict(environment),
             start_new_session=True,
         )
     return Child(name, process, log)

@@ -73,7 +73,9 @@ def make_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str], tit
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+    )
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
