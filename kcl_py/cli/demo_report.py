@@ -139,11 +139,14 @@ def show(out: Console, outcome: Outcome) -> None:
         for check in outcome.checks
     ]
     out.print(make_table(marks, ["", "promise", "what was found"], "promises"))
+    out.print()
     acts = [
         {"act": act.name, "all shards flow again after, s": act.settled} for act in outcome.acts
     ]
     out.print(make_table(acts, ["act", "all shards flow again after, s"], "acts, under load"))
+    out.print()
     out.print(make_table(_moves(outcome.verdict), _MOVE_COLUMNS, "how shards changed hands"))
+    out.print()
     for cause, count in duplicates_by_cause(outcome.verdict).items():
         out.print(f"{count} records came twice after {cause}: not checkpointed yet, as promised")
     word = "every promise was kept" if outcome.ok else "a promise was broken"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Final
 
 import typer
@@ -90,7 +90,14 @@ def _show(shared: Shared, view: TableView) -> None:
         )
         return
     out = console(shared, sys.stdout)
-    out.print(make_table(view.lease_facts(), LEASE_COLUMNS, f"leases of {shared.app}"))
-    out.print(make_table(view.worker_facts(), WORKER_COLUMNS, "workers"))
+    out.print(make_table(_aged(view.lease_facts()), LEASE_COLUMNS, f"leases of {shared.app}"))
+    out.print()
+    out.print(make_table(_aged(view.worker_facts()), WORKER_COLUMNS, "workers"))
     if view.strange:
+        out.print()
         out.print(make_table(view.strange_facts(), STRANGE_COLUMNS, "rows that are not ours"))
+
+
+def _aged(rows: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    """Say of a counter that was not seen to move that its age is at least that."""
+    return [row if row["seen_moving"] else {**row, "age": f">= {row['age']}"} for row in rows]
