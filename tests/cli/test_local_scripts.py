@@ -18,7 +18,8 @@ waiter = kinesis.get_waiter("stream_exists")
 wait = lambda: waiter.wait(StreamName="s", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
 wait()
 def status():
-    return kinesis.describe_stream_summary(StreamName="s")["StreamDescriptionSummary"]["StreamStatus"]
+    summary = kinesis.describe_stream_summary(StreamName="s")
+    return summary["StreamDescriptionSummary"]["StreamStatus"]
 def active():
     while status() != "ACTIVE":
         time.sleep(0.05)
@@ -29,8 +30,8 @@ numbers = [answer["SequenceNumber"] for answer in put]
 batch = kinesis.put_records(StreamName="s", Records=[{"Data": b"4", "PartitionKey": "k"}])
 assert batch["FailedRecordCount"] == 0
 def read(kind, **where):
-    got = kinesis.get_shard_iterator(StreamName="s", ShardId=shard, ShardIteratorType=kind, **where)
-    iterator = got["ShardIterator"]
+    where |= {"StreamName": "s", "ShardId": shard, "ShardIteratorType": kind}
+    iterator = kinesis.get_shard_iterator(**where)["ShardIterator"]
     return [record["Data"] for record in kinesis.get_records(ShardIterator=iterator)["Records"]]
 assert read("TRIM_HORIZON") == [b"0", b"1", b"2", b"3", b"4"]
 assert read("LATEST") == []
@@ -60,7 +61,7 @@ table.create_table(
     KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
     AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
 )
-table.get_waiter("table_exists").wait(TableName="race", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+table.get_waiter("table_exists").wait(TableName="race")
 table.put_item(TableName="race", Item={"k": {"S": "row"}, "c": {"N": "0"}})
 for round_number in range(20):
     winners, barrier = [], threading.Barrier(8)
