@@ -61,7 +61,7 @@ table.create_table(
     KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
     AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
 )
-table.get_waiter("table_exists").wait(TableName="race")
+table.get_waiter("table_exists").wait(TableName="race", WaiterConfig={"Delay": 1})
 table.put_item(TableName="race", Item={"k": {"S": "row"}, "c": {"N": "0"}})
 for round_number in range(20):
     winners, barrier = [], threading.Barrier(8)
