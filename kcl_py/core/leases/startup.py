@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.core.leases import writes
 from kcl_py.core.leases.rows import APPLICATION_KEY, ApplicationRow, Sentinel
-from kcl_py.errors import AccessDenied, LeaseTableError, SetupError
+from kcl_py.errors import AccessDenied, LeaseTableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +150,7 @@ class Startup:
                 " Choose another app name."
             )
         if abs(row.stream_created_at - self._stream.created_at) > _CREATED_AT_SLACK:
-            return SetupError(
+            return LeaseTableError(
                 f"stream {self._stream.name} was deleted and created again since table {name} was"
                 " made; its checkpoints mean nothing here. Choose another app name, or delete"
                 " the table."

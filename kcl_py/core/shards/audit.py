@@ -12,7 +12,7 @@ from kcl_py.core.shards.coverage import uncovered
 from kcl_py.core.shards.creation import Creation
 from kcl_py.core.shards.graph import Lineage
 from kcl_py.core.shards.sync_plan import is_other_stream, plan_sync
-from kcl_py.errors import SetupError
+from kcl_py.errors import LeaseTableError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -136,7 +136,7 @@ class Audit:
             "created again. Its checkpoints mean nothing there: choose another app name, or delete "
             "the lease table"
         )
-        self._context.listener.fail(now, SetupError(message))
+        self._context.listener.fail(now, LeaseTableError(message))
 
     def _repair(self, now: float, planned: tuple[LeaseRow, ...]) -> None:
         confirmed = [row for row in planned if row.key in self._suspects]
