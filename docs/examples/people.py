@@ -6,4 +6,4 @@ from kcl_py import Batch, RecordProcessor
 class Greeter(RecordProcessor):
     def process_records(self, batch: Batch) -> None:
         for record in batch:
-            print("hello", record.json()["name"], flush=True)
+            print(f"hello {record.json()['name']}", flush=True)

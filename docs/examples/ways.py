@@ -27,7 +27,7 @@ def count(batch: Batch) -> None:
 # --------------------------------------------------------------------- a function of one record
 @each_record
 def greet(record: Record) -> None:
-    print("hello", record.json()["name"])
+    print(f"hello {record.json()['name']}")
 
 
 # ------------------------------------------------------------ a class that needs something made
