@@ -95,7 +95,7 @@ class OnError:
         attempts: Tries before the shard goes red and `then` applies.
         backoff: Waits between tries; the lease is kept and renewed meanwhile.
         then: retry: go on at the longest back-off, red, until it works (an outage heals by itself).
-            pause: stop trying until `kcl leases resume` or a restart.
+            pause: stop trying until a restart, or until `kclPaused` is removed from the lease row.
             dead_letter, skip: come in a later version and are refused in this one.
         give_up_on: Exceptions that no retry can mend: straight to `then`.
     """

@@ -116,7 +116,8 @@ class WorkerCore:
         """Return what can be said of this worker now; DynamoDB units are filled in by the shell."""
         shards = self._consumers.status(now)
         state = self._state()
-        healthy = state in ("starting", "running", "draining") and self._consumers.is_healthy
+        runs = state in ("starting", "running", "draining")
+        healthy = runs and self._consumers.is_healthy and not self._keeper.is_cut_off(now)
         return WorkerStatus(
             worker_id=self._worker_id,
             state=state,

@@ -61,6 +61,7 @@ class Reading:
         lag: Seconds behind the tip at the last read; None before.
         has_ended: The response really said that nothing follows.
         failure: Why reading does not get on, if somebody must act.
+        trouble: Why the last read brought nothing, whatever it was.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Reading:
         self.has_ended = False
         self.children: tuple[Shard, ...] = ()
         self.failure: str | None = None
+        self.trouble: str | None = None
         self._tools = tools
         self._key = row.key
         self._start = place.start
@@ -131,7 +133,7 @@ class Reading:
 
     def _arrived(self, answer: PageFetched) -> None:
         page = answer.page
-        self.lag, self.failure = answer.lag, None
+        self.lag, self.failure, self.trouble = answer.lag, None, None
         self._iterator = answer.next_iterator
         self._tools.budget.arrived(0 if page is None else page.bytes)
         if page is not None:
@@ -160,8 +162,10 @@ class Reading:
             self._iterator = None
         elif kind is FailureKind.INVALID:
             kind = self._refused(answer.failure.action)
+        if kind is not FailureKind.EXPIRED:
+            self.trouble = f"{answer.failure.action}: {answer.failure.message}"
         if kind in _NEEDS_SOMEBODY:
-            self.failure = f"{answer.failure.action}: {answer.failure.message}"
+            self.failure = self.trouble
         wait = self._pacing.failed(now, kind)
         self._tools.calls.report(
             "read.failed",

@@ -25,7 +25,7 @@ def status_of(machine: ShardMachine, now: float) -> ShardStatus:
         checkpointed=progress.durable,
         lag=machine.supply.lag,
         attempt=machine.patience.attempts,
-        last_error=machine.supply.failure or machine.patience.last_error,
+        last_error=machine.supply.trouble or machine.patience.last_error,
         fence_in=max(0.0, machine.fence - now),
     )
 

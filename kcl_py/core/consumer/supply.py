@@ -41,6 +41,11 @@ class Supply:
         return self._reading.lag if self._reading is not None else None
 
     @property
+    def trouble(self) -> str | None:
+        """Why the last read brought nothing."""
+        return self._reading.trouble if self._reading is not None else None
+
+    @property
     def failure(self) -> str | None:
         """Why reading does not get on, if somebody must act."""
         return self._reading.failure if self._reading is not None else None

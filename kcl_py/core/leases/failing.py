@@ -64,7 +64,6 @@ class Failing:
             return
         self.error = error
         self._desk.stopping = True
-        self._desk.calls.report("worker.failed", "error", error=str(error))
         self._desk.shards.stop()
         self.fence_all(now, "the worker fails")
         grace = min(_QUIET_MAX, self._desk.config.stop_grace)

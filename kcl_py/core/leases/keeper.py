@@ -94,6 +94,11 @@ class Keeper:
         """What makes the worker fail, if anything does."""
         return self._failing.error
 
+    def is_cut_off(self, now: float) -> bool:
+        """Say whether the table has taken no beat for a whole lease duration."""
+        since = self._membership.silent_since
+        return since is not None and now - since >= self._desk.duration
+
     def start(self, now: float) -> None:
         """Begin the start sequence."""
         self._startup.begin(now)

@@ -35,7 +35,11 @@ class MembershipListener(Protocol):
 
 
 class Membership:
-    """The own worker row: created, moved each D/3, deleted last."""
+    """The own worker row: created, moved each D/3, deleted last.
+
+    Attributes:
+        silent_since: Since when the table has not taken a beat; None: it took the last one.
+    """
 
     def __init__(self, desk: Desk, listener: MembershipListener) -> None:
         self._desk = desk
@@ -54,6 +58,7 @@ class Membership:
         self._joined: Callable[[float], None] | None = None
         self._left: Callable[[float], None] | None = None
         self._sent_at = 0.0
+        self.silent_since: float | None = None
 
     def join(self, now: float, then: Callable[[float], None]) -> None:
         """Create the own row; `then(now)` once it exists."""
@@ -116,6 +121,7 @@ class Membership:
             self._unanswered(now, answer)
             return
         self._failures = 0
+        self.silent_since = None
         row = answer.row if isinstance(answer.row, WorkerRow) else None
         if self._deleting is not None:
             self._while_deleting(now, row, gone=row is None and was_deletion)
@@ -160,6 +166,7 @@ class Membership:
 
     def _unanswered(self, now: float, failure: Failure) -> None:
         self._failures += 1
+        self.silent_since = now if self.silent_since is None else self.silent_since
         self._desk.calls.report(
             "worker.beat_retried", "warning", action=failure.action, message=failure.message
         )

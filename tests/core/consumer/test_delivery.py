@@ -346,3 +346,18 @@ def test_everything_that_was_processed_is_let_go_of() -> None:
     process_all(house)
 
     assert house.consumers.buffered_bytes == 0
+
+
+def test_a_read_that_brings_nothing_is_seen_in_status_until_one_does() -> None:
+    house = House()
+    house.start(0)
+
+    house.fail(FailureKind.UNKNOWN)
+    assert (
+        house.consumers.status(house.now)[KEY].last_error == "kinesis:GetRecords: said the service"
+    )
+    assert house.consumers.is_healthy
+    house.advance(11)
+    house.answer()
+
+    assert house.consumers.status(house.now)[KEY].last_error is None
