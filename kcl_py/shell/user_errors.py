@@ -63,12 +63,12 @@ def _is_lease_lost(error: BaseException) -> bool:
 
 def _summary(error: BaseException) -> str:
     root = root_of(error)
-    frames = traceback.extract_tb(root.__traceback__)
-    name = type(root).__qualname__
-    if not frames:
-        return name
-    place = f"{name} at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"
-    return f"{place} (record {error.position})" if isinstance(error, RecordFailed) else place
+    # A cause that was never raised has no place of its own.
+    frames = traceback.extract_tb(root.__traceback__) or traceback.extract_tb(error.__traceback__)
+    text = type(root).__qualname__
+    if frames:
+        text += f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"
+    return f"{text} (record {error.position})" if isinstance(error, RecordFailed) else text
 
 
 def _detail(error: BaseException) -> str:

@@ -82,3 +82,14 @@ def test_an_exception_that_cannot_be_printed_is_still_told() -> None:
             raise ValueError
 
     assert user_error(raised(BrokenError()), is_fenced=False).detail.endswith("BrokenError")
+
+
+def test_a_cause_that_was_never_raised_is_placed_where_the_record_failed() -> None:
+    try:
+        raise RecordFailed(RECORD) from ValueError("bob")
+    except RecordFailed as error:
+        said = user_error(error, is_fenced=False)
+
+    assert said.summary.startswith("ValueError at test_user_errors.py:")
+    assert str(RECORD.position) in said.summary
+    assert "bob" not in said.summary
