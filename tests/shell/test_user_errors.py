@@ -85,10 +85,10 @@ def test_an_exception_that_cannot_be_printed_is_still_told() -> None:
 
 
 def test_a_cause_that_was_never_raised_is_placed_where_the_record_failed() -> None:
-    try:
+    with pytest.raises(RecordFailed) as caught:
         raise RecordFailed(RECORD) from ValueError("bob")
-    except RecordFailed as error:
-        said = user_error(error, is_fenced=False)
+
+    said = user_error(caught.value, is_fenced=False)
 
     assert said.summary.startswith("ValueError at test_user_errors.py:")
     assert str(RECORD.position) in said.summary
