@@ -9,7 +9,7 @@ from kcl_py.core import commands
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import WriteKind
 from kcl_py.records import Position
-from kcl_py.testing.watch import ViolationError, Watcher
+from kcl_py.testing.watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class EndChecker(Watcher):
             position = row.checkpoint if isinstance(row, LeaseRow) else None
         done = self._stream.logs[write.key].after(position) if isinstance(position, Position) else 0
         if done < view.finished and view.finished > view.began:
-            raise ViolationError(
+            self.violated(
                 "I10",
                 f"{worker.worker_id} gives {write.key} away at record {done}, but has finished"
                 f" {view.finished}",
@@ -77,11 +77,11 @@ class EndChecker(Watcher):
         me = worker.worker_id
         for key, row in self._table.lease_rows().items():
             if row.actual_owner == me and not row.is_offered and key not in hung:
-                raise ViolationError("I10", f"{me} has finished and still owns {key}")
+                self.violated("I10", f"{me} has finished and still owns {key}")
             if row.owner == me and row.checkpoint_owner is not None:
-                raise ViolationError("I10", f"{me} has finished and still asks for {key}")
+                self.violated("I10", f"{me} has finished and still asks for {key}")
         if not hung and me in self._table.rows():
-            raise ViolationError("I10", f"{me} has finished and its own row is still there")
+            self.violated("I10", f"{me} has finished and its own row is still there")
 
 
 def unsettled(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kcl_py.core import commands
 from kcl_py.testing.check_ownership import NEVER
-from kcl_py.testing.watch import ViolationError, Watcher
+from kcl_py.testing.watch import Watcher
 
 if TYPE_CHECKING:
     from kcl_py.testing.check_ownership import OwnershipChecker
@@ -44,9 +44,9 @@ class LoadChecker(Watcher):
         held = worker.core.held().get(command.key)
         fence = max((claim.fence for claim in (before, held) if claim is not None), default=NEVER)
         if worker.clock.now() >= fence:
-            raise ViolationError("I8", f"{worker.worker_id} reads {command.key} past its fence")
+            self.violated("I8", f"{worker.worker_id} reads {command.key} past its fence")
         if len(reads) == READS_PER_SECOND_MAX and now - reads[0] < _SECOND:
-            raise ViolationError(
+            self.violated(
                 "I8",
                 f"{command.shard_id}: {worker.worker_id} reads it for the sixth time in a second",
             )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from kcl_py.core import commands
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import GIVES, WriteKind
-from kcl_py.testing.watch import ViolationError, Watcher
+from kcl_py.testing.watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kcl_py.core.ports import Epoch
     from kcl_py.testing.heap import EventHeap
     from kcl_py.testing.sim_table import Change
     from kcl_py.testing.sim_worker import SimWorker
@@ -29,11 +30,13 @@ class Claim:
     Attributes:
         fence: On its own clock.
         until: The same as true time.
+        epoch: As its core has it.
     """
 
     token: int
     fence: float
     until: float
+    epoch: Epoch
 
 
 class OwnershipChecker(Watcher):
@@ -63,21 +66,21 @@ class OwnershipChecker(Watcher):
         if change.write.kind is WriteKind.TAKE and isinstance(change.after, LeaseRow):
             before = change.before
             if isinstance(before, LeaseRow) and change.after.counter <= before.counter:
-                raise ViolationError("I3", f"{change.write.key}: a take has not moved the counter")
+                self.violated("I3", f"{change.write.key}: a take has not moved the counter")
 
     def commanded(self, worker: SimWorker, command: commands.Command) -> None:
         """Judge what a core is about to do."""
         match command:
             case commands.WriteRow(_, write) if write.kind in GIVES or write.kind is WriteKind.TAKE:
                 for run in worker.open_runs(write.key):
-                    raise ViolationError(
+                    self.violated(
                         "I1",
                         f"{worker.worker_id} sends {write.kind} of {write.key} while its own user"
                         f" code (run {run.run_id}, {run.method or 'between calls'}) has not closed",
                     )
             case commands.StartRun(run_id=run_id, epoch=epoch):
                 for run in worker.open_runs(epoch.key):
-                    raise ViolationError(
+                    self.violated(
                         "I1",
                         f"{worker.worker_id} starts run {run_id} of {epoch.key} beside"
                         f" {run.run_id}",
@@ -94,14 +97,15 @@ class OwnershipChecker(Watcher):
         """Compare what the core holds with what it held."""
         held = worker.core.held()
         known = self._held.setdefault(worker, {})
-        for key in [key for key in known if key not in held]:
-            del known[key]
-            self._claims[key].pop(worker, None)
+        if not known.keys() <= held.keys():
+            for key in [key for key in known if key not in held]:
+                del known[key]
+                self._claims[key].pop(worker, None)
         for key, epoch in held.items():
             claim = known.get(key)
-            if claim is not None and claim.token == epoch.token and claim.fence == epoch.fence:
+            if claim is not None and claim.epoch is epoch:
                 continue
-            fresh = Claim(epoch.token, epoch.fence, worker.clock.true_time(epoch.fence))
+            fresh = Claim(epoch.token, epoch.fence, worker.clock.true_time(epoch.fence), epoch)
             known[key] = fresh
             self._claims.setdefault(key, {})[worker] = fresh
             self._name_epoch(worker, key, epoch.token)
@@ -123,7 +127,7 @@ class OwnershipChecker(Watcher):
         if until <= self._heap.now:
             return
         for other, why in self._others_inside(worker, key):
-            raise ViolationError(
+            self.violated(
                 "I1",
                 f"{key} at {self._heap.now:.3f}: {worker.worker_id} is inside its fence (until"
                 f" {until:.3f}), and so is {other.worker_id} ({why})",
@@ -148,10 +152,11 @@ class OwnershipChecker(Watcher):
         sent = self._sent.get((worker.worker_id, key))
         leases = worker.config.leases
         if sent is None:
-            raise ViolationError("I1", f"{worker.worker_id} holds {key} without a write of its own")
+            self.violated("I1", f"{worker.worker_id} holds {key} without a write of its own")
+            return
         latest = worker.clock.reading(sent) + leases.duration * 0.999 - leases.fence_margin
         if fence > latest + _TOLERANCE:
-            raise ViolationError(
+            self.violated(
                 "I1",
                 f"{worker.worker_id} sets its fence of {key} {fence - latest:.3f} s too late: it"
                 " counts from the send of the write that was applied",
@@ -160,6 +165,6 @@ class OwnershipChecker(Watcher):
     def _name_epoch(self, worker: SimWorker, key: str, token: int) -> None:
         known = self._tokens.setdefault((key, token), worker.worker_id)
         if known != worker.worker_id:
-            raise ViolationError(
+            self.violated(
                 "I3", f"{key}: token {token} of {known} is used by {worker.worker_id} too"
             )

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kcl_py.core import commands, events
 from kcl_py.core.commands import StartKind
-from kcl_py.core.consumer.page import Page
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.core.facts import StreamFacts
 from kcl_py.core.shards.graph import Shard
 from kcl_py.local.errors import AwsError
 from kcl_py.local.kinesis import Kinesis, KinesisSettings
 from kcl_py.records import Position, Record
+from kcl_py.testing.check_memory import PAGE_BYTES_MAX
 from kcl_py.testing.clocks import WORLD_BEGAN_AT
 from kcl_py.testing.faults import Fate
+from kcl_py.testing.memory import CountedPage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,11 +71,12 @@ class SimStream:
 
     Attributes:
         logs: By shard id: what was put.
-        page_records_max: Pages are cut there, as by a service that feels like it.
+        record_bytes: What each record counts, whatever is in it; None: what is in it.
     """
 
     def __init__(self, heap: EventHeap, faults: FaultSource, trace: Trace, *, shards: int) -> None:
         self.logs: dict[str, ShardLog] = {}
+        self.record_bytes: int | None = None
         self._heap = heap
         self._faults = faults
         self._trace = trace
@@ -233,12 +235,14 @@ class SimStream:
         if command.iterator is not None and faults.happens(faults.faults.expired):
             raise AwsError("ExpiredIteratorException")
         limit = command.records_max
+        if self.record_bytes is not None:
+            limit = min(limit, PAGE_BYTES_MAX // self.record_bytes)
         if faults.happens(faults.faults.short_page):
             limit = faults.rng.randint(1, min(limit, 5))
         iterator = command.iterator or self._iterator(command.shard_id, command.start)
         answer = self._call("GetRecords", ShardIterator=iterator, Limit=limit)
         records = tuple(_record_of(item) for item in answer["Records"])
-        size = sum(len(record.data) + len(record.partition_key) for record in records)
+        size = self._size_of(records)
         following = answer.get("NextShardIterator")
         children: Sequence[Shard] = ()
         if following is None:
@@ -246,12 +250,17 @@ class SimStream:
         return events.PageFetched(
             fetch_id=command.fetch_id,
             key=command.key,
-            page=Page(records, size) if records else None,
+            page=CountedPage(records, size) if records else None,
             next_iterator=following,
             children=tuple(children),
             lag=answer["MillisBehindLatest"] / 1000,
             bytes_read=size,
         )
+
+    def _size_of(self, records: Sequence[Record]) -> int:
+        if self.record_bytes is not None:
+            return len(records) * self.record_bytes
+        return sum(len(record.data) + len(record.partition_key) for record in records)
 
     def _iterator(self, shard_id: str, start: commands.Start) -> str:
         more: dict[str, object] = {}

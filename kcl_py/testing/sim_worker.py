@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core import commands
-from kcl_py.core.events import StopAsked, WallRead, Woken
+from kcl_py.core.events import PageFetched, StopAsked, WallRead, Woken
+from kcl_py.testing.memory import CountedPage, Memory
 from kcl_py.testing.sim_run import Call, CodeRun, SimRun
 from kcl_py.testing.watch import ViolationError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from kcl_py.testing.sim_stream import SimStream
     from kcl_py.testing.sim_table import SimTable
     from kcl_py.testing.trace import Trace
-    from kcl_py.testing.watch import Watcher
+    from kcl_py.testing.watch import Audience
 
 WALL_SECONDS = 1.0
 """Longest pause between two readings of the wall clock."""
@@ -63,7 +64,7 @@ class Scene:
     table: SimTable
     stream: SimStream
     trace: Trace
-    watchers: list[Watcher]
+    audience: Audience
 
 
 class SimWorker:
@@ -76,6 +77,7 @@ class SimWorker:
         stopping: It was asked to stop.
         error: What it finished with.
         runs: Processor objects whose `close` has not returned, by run.
+        memory: The records that it holds.
     """
 
     def __init__(
@@ -99,12 +101,14 @@ class SimWorker:
         self.error: KclError | None = None
         self.started_at = scene.heap.now
         self.runs: dict[int, SimRun] = {}
+        self.memory = Memory()
         self._make_code = make_code
         self._mail: list[Action] | None = None
         self._threads: list[Action] = []
         self._answers: dict[int, OnAnswer] = {}
         self._request_ids = itertools.count(1)
         self._wake: Entry | None = None
+        self._wake_due = 0.0
         self._wall_due = 0.0
         self._turns = 0
         self._turns_since = 0.0
@@ -164,8 +168,8 @@ class SimWorker:
 
     def _die(self) -> None:
         self.alive = False
-        for watcher in self.scene.watchers:
-            watcher.died(self)
+        for told in self.scene.audience.died:
+            told(self)
 
     def open_runs(self, key: str) -> list[SimRun]:
         """Return the processor objects of a lease that have not closed yet."""
@@ -208,16 +212,16 @@ class SimWorker:
 
     def user_said(self, event: Event) -> None:
         """User code returned or asks: the core hears of it."""
-        for watcher in self.scene.watchers:
-            watcher.user_said(self, event)
+        for told in self.scene.audience.user_said:
+            told(self, event)
         self.scene.heap.after(self.jitter() / 10, lambda: self.tell(event))
 
     def delivered(self, run: SimRun, record: Record) -> None:
         """The guard let a record through to user code."""
         place = self.scene.stream.logs[run.key].index(record.position)
         self.note("delivered", run.key, f"token={run.epoch.token}", f"#{place}")
-        for watcher in self.scene.watchers:
-            watcher.delivered(self, run, record)
+        for told in self.scene.audience.delivered:
+            told(self, run, record)
 
     def expect_answer(self, then: OnAnswer) -> int:
         """Return the number of a question whose answer goes to `then`."""
@@ -232,6 +236,10 @@ class SimWorker:
             self._wall_due = now + WALL_SECONDS
             self._carry_out(self.core.receive(now, WallRead(self.clock.wall())))
         if self.alive:
+            if isinstance(event, PageFetched) and isinstance(event.page, CountedPage):
+                event.page.arrive(self.memory)
+            for heard in self.scene.audience.heard:
+                heard(self, event)
             self._carry_out(self.core.receive(now, event))
 
     def _count_turn(self, event: Event) -> None:
@@ -243,19 +251,22 @@ class SimWorker:
             raise ViolationError("I8", f"{self.worker_id} spins; its last event is {event}")
 
     def _carry_out(self, orders: list[commands.Command]) -> None:
+        audience = self.scene.audience
         for command in orders:
-            for watcher in self.scene.watchers:
-                watcher.commanded(self, command)
+            for commanded in audience.commanded:
+                commanded(self, command)
             self._execute(command)
-        for watcher in self.scene.watchers:
-            watcher.told(self)
+        for told in audience.told:
+            told(self)
         if self.alive:
             self._set_alarm()
 
     def _set_alarm(self) -> None:
-        now = self.clock.now()
         wakeup = self.core.next_wakeup()
-        due = now + WALL_SECONDS if wakeup is None else min(wakeup, now + WALL_SECONDS)
+        due = self._wall_due if wakeup is None else min(wakeup, self._wall_due)
+        if self._wake is not None and due == self._wake_due:
+            return
+        self._wake_due = due
         late = self.scene.rng.uniform(0.0001, OVERSLEEP_MAX)
         when = max(self.clock.true_time(due), self.scene.heap.now) + late
         if self._wake is not None:

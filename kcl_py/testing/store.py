@@ -55,6 +55,7 @@ class RowStore:
         instant = DynamoSettings(create_seconds=0.0, delete_seconds=0.0)
         self._model = Dynamo(wall, rng, instant, stale=stale)
         self._model.world.index_lag = index_lag
+        self._decoded: dict[str, tuple[Item, Row]] = {}
         self.create()
 
     def create(self) -> None:
@@ -107,8 +108,8 @@ class RowStore:
             if error.code != "ConditionalCheckFailedException":
                 raise
             item = error.extra.get("Item")
-            return Refused(None if item is None else decode_row(item))  # type: ignore[arg-type] # wire data
-        return Applied(None if write.deletes else decode_row(answer["Attributes"]))
+            return Refused(None if item is None else self._decode(item))  # type: ignore[arg-type] # wire data
+        return Applied(None if write.deletes else self._decode(answer["Attributes"]))
 
     def read(self, key: str) -> Row | None:
         """Return one row as it is now.
@@ -117,7 +118,7 @@ class RowStore:
             TableMissingError: There is no table.
         """
         item = self._call("GetItem", get_request(TABLE_NAME, key)).get("Item")
-        return None if item is None else decode_row(item)
+        return None if item is None else self._decode(item)
 
     def read_many(self, keys: Sequence[str]) -> tuple[Row, ...]:
         """Return the rows that there are.
@@ -126,7 +127,7 @@ class RowStore:
             TableMissingError: There is no table.
         """
         answer = self._call("BatchGetItem", read_request(TABLE_NAME, list(dict.fromkeys(keys))))
-        return tuple(decode_row(item) for item in answer["Responses"].get(TABLE_NAME, ()))
+        return tuple(self._decode(item) for item in answer["Responses"].get(TABLE_NAME, ()))
 
     def scan_page(
         self, start: Item | None, limit: int, *, consistent: bool
@@ -138,7 +139,7 @@ class RowStore:
         """
         request = scan_request(TABLE_NAME, consistent=consistent, start=start) | {"Limit": limit}
         answer = self._call("Scan", request)
-        return tuple(decode_row(item) for item in answer["Items"]), answer.get("LastEvaluatedKey")
+        return tuple(self._decode(item) for item in answer["Items"]), answer.get("LastEvaluatedKey")
 
     def owned_by(self, owner: str) -> tuple[str, ...]:
         """Return the keys of the lease rows that the index shows for this owner.
@@ -157,6 +158,14 @@ class RowStore:
         """Put a backup in the place of the table; None: with the id that it had."""
         (table,) = saved["tables"]
         self._model.load({"tables": [table | {"table_id": table_id or table["table_id"]}]})
+
+    def _decode(self, item: Item) -> Row:
+        """Read an item; most are read again and again before they change."""
+        key = str(item[wire.KEY]["S"])
+        known = self._decoded.get(key)
+        if known is None or known[0] != item:
+            known = self._decoded[key] = (item, decode_row(item))
+        return known[1]
 
     def _call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:

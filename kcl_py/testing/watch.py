@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from kcl_py.core.commands import Command
     from kcl_py.core.events import Event
     from kcl_py.records import Record
@@ -26,7 +28,25 @@ class ViolationError(AssertionError):
 
 
 class Watcher:
-    """Told of everything as it happens; each hook does nothing unless a checker wants it."""
+    """Told of everything as it happens; each hook does nothing unless a checker wants it.
+
+    Attributes:
+        muted: Invariants that it does not speak of: to show that nobody else would.
+    """
+
+    muted: frozenset[str] = frozenset()
+
+    def violated(self, invariant: str, message: str) -> None:
+        """Say that an invariant does not hold.
+
+        Raises:
+            ViolationError: Unless that invariant is muted.
+        """
+        if invariant not in self.muted:
+            raise ViolationError(invariant, message)
+
+    def heard(self, worker: SimWorker, event: Event) -> None:
+        """A core is about to take an event in."""
 
     def commanded(self, worker: SimWorker, command: Command) -> None:
         """The core of a worker has said what to do; it is not done yet."""
@@ -45,3 +65,24 @@ class Watcher:
 
     def died(self, worker: SimWorker) -> None:
         """A worker was killed, or has finished."""
+
+
+class Audience:
+    """All who look on, by what they want to be told of, in the order in which they came."""
+
+    def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
+        self.heard: list[Callable[[SimWorker, Event], None]] = []
+        self.commanded: list[Callable[[SimWorker, Command], None]] = []
+        self.told: list[Callable[[SimWorker], None]] = []
+        self.user_said: list[Callable[[SimWorker, Event], None]] = []
+        self.delivered: list[Callable[[SimWorker, SimRun, Record], None]] = []
+        self.changed: list[Callable[[Change], None]] = []
+        self.died: list[Callable[[SimWorker], None]] = []
+        for watcher in watchers:
+            self.append(watcher)
+
+    def append(self, watcher: Watcher) -> None:
+        """Let one more look on."""
+        for name, hooks in vars(self).items():
+            if getattr(type(watcher), name) is not getattr(Watcher, name):
+                hooks.append(getattr(watcher, name))

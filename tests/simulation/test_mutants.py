@@ -28,7 +28,7 @@ Patch = pytest.MonkeyPatch
 
 ROUGH = Faults(slow=0.05, slow_max=1.5, reply_lost=0.05, late=0.03, late_max=6.0, stale=0.2)
 BUSY = Habits(per_call=(0.0, 2.0), error=0.02, names_record=0.5)
-WORLDS_MAX = 12
+WORLDS_MAX = 40
 
 
 def live_through_everything(seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kcl_py.core.consumer.buffer import Slice
     from kcl_py.core.consumer.checkpoints import Checkpoints
     from kcl_py.core.consumer.running import Running
     from kcl_py.core.consumer.supply import Supply
@@ -12,14 +13,18 @@ if TYPE_CHECKING:
 
 
 def account(
-    now: float, run: Running, error: UserError | None, checkpoints: Checkpoints, supply: Supply
+    now: float,
+    run: Running,
+    part: Slice | None,
+    error: UserError | None,
+    checkpoints: Checkpoints,
+    supply: Supply,
 ) -> None:
     """Note what of the batch is finished, and let go of it.
 
     Returning finishes a whole batch (auto). RecordFailed finishes what comes before its record
     (auto). What is let go of is not repeated to this object.
     """
-    part = run.slice
     if error is None:
         if part is not None and run.is_auto:
             checkpoints.finish(now, part.last, urgent=False)

@@ -26,6 +26,7 @@ from kcl_py.core.events import Traits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kcl_py.core.consumer.buffer import Slice
     from kcl_py.core.consumer.pacing import Pacing
     from kcl_py.core.consumer.tools import Tools
     from kcl_py.core.events import CallReturned, CheckpointAsked
@@ -155,9 +156,10 @@ class ShardMachine:
         self._signal(Signal.LOSE)
         self.is_lost, self.next_epoch = True, None
         self.fence = -inf
-        self._stop()
-        self.checkpoints.lose()
         run = self.run
+        # A page in the hands of user code is in memory, whoever owns the lease.
+        self._stop(keeps_first=run is not None and run.is_busy)
+        self.checkpoints.lose()
         if run is None:
             self._move(now, Signal.CLOSED)
             return
@@ -187,26 +189,24 @@ class ShardMachine:
         run = self.run
         if run is None or run.run_id != event.run_id or run.method != event.method:
             return
-        run.returned()
+        part = run.returned()
         if event.method == "initialize" and event.error is None:
             run.traits = event.traits or Traits(checkpointing="auto", idle_after=None)
+        is_lost = self.state is State.LOST
+        if is_lost or now >= self.fence or event.method in ("close", "shutdown_requested"):
+            self._log(event)
         if event.method == "close":
-            self._log(event)
             self._object_closed(now)
-        elif self.state is State.LOST:
-            self._log(event)
+        elif is_lost:
             self._go_on(now)
-        elif now >= self.fence:
-            self._log(event)
-        elif event.method == "shutdown_requested":
-            self._log(event)
+        elif now < self.fence and event.method == "shutdown_requested":
             run.call(now, "close")
-        else:
-            self._judge(now, run, event)
+        elif now < self.fence:
+            self._judge(now, run, part, event)
         if event.error is not None and event.error.kind == "exit":
             self._tools.leases.stop_worker(now, event.error.summary)
 
-    def _judge(self, now: float, run: Running, event: CallReturned) -> None:
+    def _judge(self, now: float, run: Running, part: Slice | None, event: CallReturned) -> None:
         error, progress = event.error, self.checkpoints.progress
         if event.method == "shard_ended" and error is None and not run.is_auto:
             error = UNFINISHED if is_behind(progress.finished, progress.delivered) else None
@@ -219,7 +219,7 @@ class ShardMachine:
         if event.method == "initialize" and error is None:
             self.patience.started()
         if event.method == "process_records":
-            account(now, run, error, self.checkpoints, self.supply)
+            account(now, run, part, error, self.checkpoints, self.supply)
             if run.is_auto and error is None:
                 self.patience.progressed()
         if error is not None:
@@ -231,6 +231,8 @@ class ShardMachine:
 
     def _object_closed(self, now: float) -> None:
         self.run = None
+        if self.state is State.LOST:
+            self.supply.stop()
         if self.state is State.LOST or now < self.fence:
             self._move(now, Signal.CLOSED)
         # Otherwise the lease side is about to say that it is lost.
@@ -311,15 +313,14 @@ class ShardMachine:
             )
         elif self.supply.has_ended:
             self._signal(Signal.READ)
-            children = self.supply.children
-            self._report("shard.read", children=[child.shard_id for child in children])
-            self._tools.leases.shard_read(now, self.key, children)
+            self._report("shard.read", children=[child.shard_id for child in self.supply.children])
+            self._tools.leases.shard_read(now, self.key, self.supply.children)
 
     def _expect_quiet(self, now: float) -> None:
         traits = self.run.traits if self.run is not None else None
         if traits is not None and traits.idle_after is not None:
-            at = now + traits.idle_after
-            self._tools.timers.at(at, timer_name("idle", self.key), self._deliver_nothing)
+            name = timer_name("idle", self.key)
+            self._tools.timers.at(now + traits.idle_after, name, self._deliver_nothing)
 
     def _deliver_nothing(self, now: float) -> None:
         """The shard is quiet: let the processor flush its buffers."""
@@ -381,11 +382,11 @@ class ShardMachine:
             self.has_shutdown_begun = True
             self.run.call(now, "shutdown_requested", self._drain_reason)
 
-    def _stop(self) -> None:
+    def _stop(self, *, keeps_first: bool = False) -> None:
         """Nothing more is read or tried."""
         for what in ("again", "idle"):
             self._tools.timers.cancel(timer_name(what, self.key))
-        self.supply.stop()
+        self.supply.stop(keeps_first=keeps_first)
 
     def _log(self, event: CallReturned) -> None:
         """Note an error that has no consequence; that the guard ends a call is none."""

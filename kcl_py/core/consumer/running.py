@@ -28,7 +28,7 @@ class Running:
     Attributes:
         traits: Of its class; None until `initialize` returned.
         method: The call that is running; None: none is.
-        slice: What the running or last `process_records` was given; None: an empty batch.
+        slice: What the running `process_records` was given; None: an empty batch, or none runs.
         called: Every method called so far.
         is_hung: The running call takes longer than `hung_after`.
     """
@@ -85,12 +85,14 @@ class Running:
         is_told = self.traits is None or "lease_lost" in self.called
         self.call(now, "close" if is_told else "lease_lost")
 
-    def returned(self) -> None:
-        """The running call is over."""
+    def returned(self) -> Slice | None:
+        """The running call is over; return what it was given, to which nothing refers here now."""
+        part, self.slice = self.slice, None
         self.method = None
         self.is_hung = False
         for what in ("slow", "hung"):
             self._tools.timers.cancel(timer_name(what, self._key))
+        return part
 
     def move_fence(self, until: float, durable: Position | None = None) -> None:
         """Let the guard of the object know."""

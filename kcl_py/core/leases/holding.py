@@ -82,6 +82,8 @@ class Holding:
         self._pending: Pending | None = None
         self._commits: Position | None = None
         self._paused: bool | None = None
+        self._epoch_facts = (row, self.token, self.fence)
+        self._epoch = Epoch(row=row, token=self.token, fence=self.fence)
 
     @property
     def is_owner(self) -> bool:
@@ -89,8 +91,12 @@ class Holding:
         return self.phase in (Phase.HELD, Phase.CANCELLING)
 
     def epoch(self) -> Epoch:
-        """Return the present epoch, for the consumer."""
-        return Epoch(row=self.row, token=self.token, fence=self.fence)
+        """Return the present epoch, for the consumer; the same object while nothing changes."""
+        facts = (self.row, self.token, self.fence)
+        if facts != self._epoch_facts:
+            self._epoch_facts = facts
+            self._epoch = Epoch(row=self.row, token=self.token, fence=self.fence)
+        return self._epoch
 
     def start(self, now: float) -> None:
         """Set the timers; the lease has just become ours."""

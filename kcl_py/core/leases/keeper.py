@@ -388,7 +388,7 @@ class Keeper:
 
     def held(self) -> dict[str, Epoch]:
         """Return the epochs of the leases that are ours now, by key."""
-        return {key: h.epoch() for key, h in sorted(self.holdings.items()) if h.is_owner}
+        return {key: h.epoch() for key, h in self.holdings.items() if h.is_owner}
 
     def shard_listener(self) -> ShardSide:
         """Return what the shard side sees of the leases, and tells them."""
