@@ -104,7 +104,7 @@ def unsettled(
             yield f"{key} is in a handoff or offered: {row}"
         elif not any(worker.worker_id == row.owner for worker in ownership.holders(key)):
             yield f"{key} is held by nobody: {row}"
-        elif records.start_of(row) < len(log):
+        elif max(records.start_of(row), log.kept_from) < len(log):
             yield f"{key} is checkpointed behind {records.start_of(row)} of {len(log)} records"
 
 

@@ -37,6 +37,8 @@ class EpochView:
         expected: Place of the record that must be delivered next.
         may_skip_to: Place behind what `initialize` asked to commit, if it did.
         checkpointing: How the processor declares records finished.
+        starts_anywhere: It began at no position, but at the oldest record, or at a time.
+        says_trimmed: The worker has reported that records are lost to retention.
     """
 
     worker: SimWorker
@@ -46,6 +48,8 @@ class EpochView:
     expected: int
     may_skip_to: int | None = None
     checkpointing: str = "auto"
+    starts_anywhere: bool = False
+    says_trimmed: bool = False
     run_id: int = 0
 
 
@@ -110,7 +114,7 @@ class RecordChecker(Watcher):
         if shard is not None and shard.is_open:
             self.violated("I5", f"{key}: SHARD_END of a shard that is open")
         begun = self.start_of(change.before)
-        done = max(begun, self._finished.get((change.worker, key), 0))
+        done = max(begun, self._finished.get((change.worker, key), 0), self._log(key).kept_from)
         if done < len(self._log(key)):
             self.violated("I5", f"{key}: SHARD_END after {done} of {len(self._log(key))} records")
 
@@ -120,6 +124,18 @@ class RecordChecker(Watcher):
         """An epoch begins, or goes on with a fresh object."""
         if isinstance(command, commands.StartRun):
             self._begin(worker, command.run_id, command.epoch)
+        elif isinstance(command, commands.Report) and command.name == "position.trimmed":
+            self._reported(worker, command.key or "")
+
+    def _reported(self, worker: SimWorker, key: str) -> None:
+        """It says that something was lost to retention; which an operator would have to look at."""
+        view = self._epochs.get(key)
+        log = self._log(key)
+        if view is None or view.worker is not worker:
+            return
+        view.says_trimmed = True
+        if not log.floors:
+            self.violated("I5", f"{key}: {worker.worker_id} says that records are lost; none are")
 
     def _begin(self, worker: SimWorker, run_id: int, facts: EpochFacts) -> None:
         view = self._epochs.get(facts.key)
@@ -140,7 +156,9 @@ class RecordChecker(Watcher):
         if view is not None and facts.token < view.token:
             self.violated("I3", f"{facts.key}: token {facts.token} after {view.token}")
         start = self.start_of(begun.after)
-        self._epochs[facts.key] = EpochView(worker, facts.token, start, start, start, run_id=run_id)
+        view = EpochView(worker, facts.token, start, start, start, run_id=run_id)
+        view.starts_anywhere = facts.checkpointed is None
+        self._epochs[facts.key] = view
         self._note_finished(worker, facts.key, start)
 
     def user_said(self, worker: SimWorker, event: Event) -> None:
@@ -151,7 +169,9 @@ class RecordChecker(Watcher):
         if view is None or run is None:
             return
         if isinstance(event, CheckpointAsked):
-            if event.kind != "prepare" and run.is_inside():
+            is_beyond = event.handed is not None and event.at > event.handed
+            is_offer = run.method == "initialize"  # What an earlier owner has prepared.
+            if event.kind != "prepare" and run.is_inside() and (is_offer or not is_beyond):
                 place = self._log(run.key).after(event.at)
                 self._note_finished(view.worker, run.key, place)
                 if run.method == "initialize":
@@ -206,6 +226,8 @@ class RecordChecker(Watcher):
         if place == view.may_skip_to:
             view.expected = view.finished = place
         view.may_skip_to = None
+        if place != view.expected and self._is_lost(view, key, place):
+            view.expected = place
         if place != view.expected:
             kind = "I5" if place > view.expected else "I3"
             self.violated(
@@ -216,6 +238,14 @@ class RecordChecker(Watcher):
         view.expected = place + 1
         counts = self.times_delivered.setdefault(key, {})
         counts[place] = counts.get(place, 0) + 1
+
+    def _is_lost(self, view: EpochView, key: str, place: int) -> bool:
+        """Say whether retention took what comes before a place, and the worker has said so.
+
+        Who begins at the oldest record that there is has nothing to compare with.
+        """
+        may_go_on = view.says_trimmed or view.starts_anywhere
+        return place > view.expected and place in self._log(key).floors and may_go_on
 
     def _check_parents(self, key: str, view: EpochView) -> None:
         if key in self.times_delivered:

@@ -43,6 +43,7 @@ class Faults:
         stale_shards: Chance that ListShards answers as before the last change.
         expired: Chance that an iterator has expired.
         short_page: Chance that a page of records is cut short.
+        empty_page: Chance that a read brings nothing, though there is something.
     """
 
     latency: tuple[float, float] = (0.005, 0.030)
@@ -62,6 +63,7 @@ class Faults:
     stale_shards: float = 0.0
     expired: float = 0.0
     short_page: float = 0.0
+    empty_page: float = 0.0
     stream_throttled: float = 0.0
     stream_lost: float = 0.0
 
@@ -87,12 +89,14 @@ class FaultSource:
     Attributes:
         faults: May be replaced at any time.
         cut: Workers that reach DynamoDB no more, and how: LOST or REPLY_LOST.
+        cut_stream: Workers that reach Kinesis no more.
     """
 
     def __init__(self, rng: random.Random, faults: Faults = CALM) -> None:
         self.rng = rng
         self.faults = faults
         self.cut: dict[str, Fate] = {}
+        self.cut_stream: set[str] = set()
         self._orders: list[Order] = []
 
     def order(self, matches: Matches, fate: Fate, *, delay: float = 5.0) -> None:

@@ -1,99 +1,38 @@
-"""What goes wrong in a world, and when? A random subset of everything, from the seed."""
+"""What goes wrong in a world, and when? Deeds at random moments, and ambushes at chosen ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from kcl_py.config import DeliveryConfig, LeaseConfig, PollingConfig, WorkerConfig
-from kcl_py.testing.faults import Fate, Faults
-from kcl_py.testing.sim_code import Habits
+from kcl_py.core.leases.rows import LeaseRow
+from kcl_py.core.leases.writes import WriteKind
+from kcl_py.testing.faults import Fate
+from kcl_py.testing.swarm import draw_bad_habits
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from kcl_py.testing.sim_table import Change
+    from kcl_py.testing.sim_worker import SimWorker
     from kcl_py.testing.world import World
 
-WORKERS_MAX: Final = 5
+WORKERS_MORE_MAX: Final = 3
+"""By how many workers a fleet may grow beyond its first size."""
 
-FAULTS: Final = (
-    Faults(slow=0.02),
-    Faults(reply_lost=0.03),
-    Faults(lost=0.03),
-    Faults(late=0.03),
-    Faults(throttled=0.05),
-    Faults(error=0.03, error_applied=0.02),
-    Faults(stale=0.3, stale_max=3.0, index_lag_max=3.0),
-    Faults(scan_cut=0.05),
-    Faults(stale_shards=0.3),
-    Faults(expired=0.02, short_page=0.3),
-    Faults(stream_throttled=0.05, stream_lost=0.02),
+SHARDS_OPEN_MAX: Final = 24
+
+_AMBUSHES: Final = (
+    WriteKind.TAKE,
+    WriteKind.REQUEST,
+    WriteKind.WITHDRAW,
+    WriteKind.CANCEL,
+    WriteKind.TRANSFER,
+    WriteKind.RELEASE,
+    WriteKind.END,
+    WriteKind.CREATE,
 )
-"""Kinds of faults, each as often as it comes when it is chosen."""
-
-HABITS: Final = (
-    Habits(),
-    Habits(checkpointing="explicit"),
-    Habits(checkpoint_every=3),
-    Habits(checkpointing="explicit", checkpoint_every=2, idle_after=2.0),
-    Habits(error=0.02, names_record=0.5),
-    Habits(checkpointing="explicit", error=0.02),
-    Habits(checkpointing="explicit", prepares=0.5, checkpoint_every=3, idle_after=2.0),
-    Habits(checkpoint_every=4, prepares=0.7, error=0.01),
-    Habits(gives_up=0.005),
-    Habits(checkpointing="explicit", exits=0.003),
-    Habits(initialize_error=0.2),
-    Habits(per_call=(0.0, 3.0), shutdown=(0.0, 2.0)),
-    Habits(hang=0.005, hang_seconds=25.0),
-)
-"""Kinds of user code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How large a world is, and how long it is plagued, seconds."""
-
-    workers: int
-    shards: int
-    records_per_second: float
-    plague: float
-
-
-def draw_scale(rng: random.Random) -> Scale:
-    """Half of the worlds are small: they find most, and are read most easily."""
-    if rng.random() < 0.5:  # noqa: PLR2004
-        return Scale(2, rng.randint(1, 3), rng.uniform(1, 8), rng.uniform(20, 50))
-    return Scale(rng.randint(2, 4), rng.randint(2, 6), rng.uniform(2, 15), rng.uniform(30, 70))
-
-
-def draw_config(rng: random.Random) -> WorkerConfig:
-    """Return a configuration that all workers of a world share."""
-    return WorkerConfig(
-        leases=LeaseConfig(
-            duration=rng.choice((3.0, 5.0, 10.0, 10.0)), handoff_timeout=rng.choice((5.0, 20.0))
-        ),
-        delivery=DeliveryConfig(
-            batch_records=rng.choice((3, 10, 10_000)),
-            checkpoint_interval=rng.choice((None, None, 0.5)),
-            hung_after=rng.choice((15.0, 300.0)),
-        ),
-        reading=PollingConfig(page_records=rng.choice((5, 100, 10_000))),
-    )
-
-
-def draw_faults(rng: random.Random) -> Faults:
-    """Return some of the faults, none of them in one world of five."""
-    if rng.random() < 0.2:  # noqa: PLR2004
-        return Faults()
-    chosen = rng.sample(FAULTS, rng.randint(1, 4))
-    calm = Faults()
-    mixed = calm
-    for kind in chosen:
-        names = (name for name in kind.__dataclass_fields__)
-        changed = {n: getattr(kind, n) for n in names if getattr(kind, n) != getattr(calm, n)}
-        mixed = replace(mixed, **changed)
-    return mixed
 
 
 class Nemesis:
@@ -108,29 +47,51 @@ class Nemesis:
         self._until = until
         deeds: tuple[Callable[[], None], ...] = (
             self._kill,
+            self._kill_many,
+            self._restart,
             self._stop,
             self._join,
             self._pause_briefly,
             self._pause_long,
+            self._pause_at_the_edge,
+            self._pause_two,
             self._cut,
+            self._cut_stream,
+            self._black_out,
+            self._ambush,
+            self._ambush,
             self._split,
             self._merge,
             self._roll,
             self._jump,
+            self._misbehave,
+            self._trim,
         )
+        self._workers_max = len(world.workers) + WORKERS_MORE_MAX
         self._config = world.config
         if rng.random() < 0.2:  # noqa: PLR2004
             # Whoever comes later has another lease duration than those before.
             duration = world.config.leases.duration * rng.choice((1.3, 2.0))
             leases = replace(world.config.leases, duration=duration)
             self._config = replace(world.config, leases=leases)
-        self._deeds = rng.sample(deeds, rng.randint(1, 5))
-        self._mean = rng.uniform(3.0, 15.0)
+        self._deeds = rng.sample(deeds, rng.randint(1, 6))
+        self._mean = rng.uniform(2.0, 15.0)
+        self._waits_for: dict[WriteKind, Callable[[SimWorker], None]] = {}
+        world.table.on_change.append(self._changed)
+
+    @property
+    def _duration(self) -> float:
+        return self._world.config.leases.duration
 
     def begin(self) -> None:
         """Plan the first deed."""
         self._plan()
         self._supervise()
+
+    def end(self) -> None:
+        """Leave a fleet that can go on."""
+        self._waits_for.clear()
+        self._reserve()
 
     def _supervise(self) -> None:
         """Somebody starts workers anew as long as the plague lasts."""
@@ -147,34 +108,46 @@ class Nemesis:
         self._rng.choice(self._deeds)()
         self._plan()
 
+    # --------------------------------------------------------------------------- coming and going
+
     def _reserve(self) -> None:
         """Somebody must be left."""
         if sum(not worker.stopping for worker in self._world.living()) < 2:  # noqa: PLR2004
             self._start()
 
-    def end(self) -> None:
-        """Leave a fleet that can go on."""
+    def _somebody(self) -> SimWorker:
         self._reserve()
+        return self._rng.choice(self._world.living())
 
     def _start(self) -> None:
         self._world.start_worker(config=self._config)
 
     def _kill(self) -> None:
+        self._somebody().kill()
+
+    def _kill_many(self) -> None:
+        """Half of the fleet dies at once."""
         self._reserve()
-        self._rng.choice(self._world.living()).kill()
+        living = self._world.living()
+        for worker in self._rng.sample(living, len(living) // 2):
+            worker.kill()
+
+    def _restart(self) -> None:
+        """A process dies and is started again at once with the same configured id."""
+        worker = self._somebody()
+        worker.kill()
+        self._world.start_worker(config=self._config, name=worker.name)
 
     def _stop(self) -> None:
-        self._reserve()
-        self._rng.choice(self._world.living()).stop()
+        self._somebody().stop()
 
     def _join(self) -> None:
-        if len(self._world.living()) < WORKERS_MAX:
+        if len(self._world.living()) < self._workers_max:
             self._start()
 
     def _roll(self) -> None:
         """Replace one worker: the new one first."""
-        self._reserve()
-        leaving = self._rng.choice(self._world.living())
+        leaving = self._somebody()
         self._start()
 
         def leave() -> None:
@@ -183,36 +156,104 @@ class Nemesis:
 
         self._world.after(self._rng.uniform(0.0, 5.0), leave)
 
+    # ------------------------------------------------------------------------------ frozen and cut
+
     def _pause_briefly(self) -> None:
-        self._pause(self._rng.uniform(0.1, 0.9) * self._world.config.leases.duration)
+        self._pause(self._somebody(), self._rng.uniform(0.1, 0.9) * self._duration)
 
     def _pause_long(self) -> None:
-        self._pause(self._rng.uniform(1.0, 2.5) * self._world.config.leases.duration)
+        self._pause(self._somebody(), self._rng.uniform(1.0, 2.5) * self._duration)
 
-    def _pause(self, seconds: float) -> None:
-        self._reserve()
-        worker = self._rng.choice(self._world.living())
+    def _pause_at_the_edge(self) -> None:
+        """For about as long as a lease lasts, and a scan."""
+        edge = self._rng.choice((0.9, 1.0, 1.35))
+        self._pause(self._somebody(), (edge + self._rng.uniform(-0.06, 0.06)) * self._duration)
+
+    def _pause_two(self) -> None:
+        """Two freeze at once; one of them wakes while the other does not."""
+        self._pause_long()
+        self._pause_long()
+
+    def _pause(self, worker: SimWorker, seconds: float) -> None:
         worker.pause()
         self._world.after(seconds, worker.resume)
 
     def _cut(self) -> None:
-        self._reserve()
-        worker = self._rng.choice(self._world.living())
+        self._cut_off(self._somebody(), self._rng.uniform(0.3, 2.5) * self._duration)
+
+    def _cut_off(self, worker: SimWorker, seconds: float) -> None:
         self._world.cut(worker, self._rng.choice((Fate.LOST, Fate.REPLY_LOST)))
-        seconds = self._rng.uniform(0.3, 2.5) * self._world.config.leases.duration
         self._world.after(seconds, lambda: self._world.mend(worker))
+
+    def _cut_stream(self) -> None:
+        """One worker does not reach Kinesis, but renews."""
+        worker = self._somebody()
+        self._world.cut_stream(worker)
+        seconds = self._rng.uniform(0.3, 2.5) * self._duration
+        self._world.after(seconds, lambda: self._world.mend_stream(worker))
+
+    def _black_out(self) -> None:
+        """DynamoDB answers nobody, and may or may not do what it is asked."""
+        seconds = self._rng.uniform(0.1, 2.0) * self._duration
+        for worker in self._world.living():
+            self._cut_off(worker, seconds + self._rng.uniform(0.0, 0.2))
 
     def _jump(self) -> None:
         """A wall clock jumps, as after a restored snapshot, or because somebody set it."""
-        self._reserve()
-        worker = self._rng.choice(self._world.living())
+        worker = self._somebody()
         seconds = self._rng.choice((-30.0, 0.3, 30.0))
         worker.note("wall jumps", "", seconds)
         worker.clock.wall_offset += seconds
 
+    # ----------------------------------------------------------------------------------- ambushes
+
+    def _ambush(self) -> None:
+        """At the next write of some kind something happens to somebody whom it concerns."""
+        kind = self._rng.choice(_AMBUSHES)
+        seconds = self._rng.uniform(0.1, 2.0) * self._duration
+        self._waits_for[kind] = self._rng.choice(
+            (
+                lambda worker: worker.kill(),
+                lambda worker: worker.stop(),
+                lambda worker: self._pause(worker, seconds),
+                lambda worker: self._cut_off(worker, seconds),
+            )
+        )
+
+    def _changed(self, change: Change) -> None:
+        deed = self._waits_for.pop(change.write.kind, None) if self._waits_for else None
+        if deed is None:
+            return
+        names = [change.worker]
+        if isinstance(change.after, LeaseRow):
+            names += [change.after.owner or "", change.after.checkpoint_owner or ""]
+        workers = [self._world.workers[name] for name in names if name in self._world.workers]
+        worker = self._rng.choice(workers) if workers else None
+
+        def strike() -> None:
+            if worker is not None and worker.alive:
+                self._reserve()
+                deed(worker)
+
+        self._world.after(self._rng.uniform(0.0, 0.06), strike)
+
+    # ------------------------------------------------------------------------- stream and user code
+
+    def _misbehave(self) -> None:
+        """The user code of one process hangs, raises or crawls for a while."""
+        worker = self._somebody()
+        bad = draw_bad_habits(self._rng, self._world.habits)
+        worker.note("misbehaves", "", bad)
+        self._world.odd_habits[worker.worker_id] = bad
+
+        def improve() -> None:
+            self._world.odd_habits.pop(worker.worker_id, None)
+
+        self._world.after(self._rng.uniform(2.0, 20.0), improve)
+
     def _split(self) -> None:
         shards = self._world.stream.open_shards()
-        if len(shards) < 12:  # noqa: PLR2004
+        if len(shards) < SHARDS_OPEN_MAX:
             self._world.stream.split(self._rng.choice(shards).shard_id)
 
     def _merge(self) -> None:
@@ -220,3 +261,15 @@ class Nemesis:
         if len(shards) > 1:
             first = self._rng.randrange(len(shards) - 1)
             self._world.stream.merge(shards[first].shard_id, shards[first + 1].shard_id)
+
+    def _trim(self) -> None:
+        """An owner dies, and retention overtakes what it had checkpointed."""
+        shard = self._rng.choice(self._world.stream.open_shards())
+        owner = self._world.owner(shard.shard_id)
+        row = self._world.table.lease_rows().get(shard.shard_id)
+        if owner is None or row is None:
+            return
+        self._reserve()
+        owner.kill()
+        begins = self._world.records.start_of(row)
+        self._world.stream.trim(shard.shard_id, begins + self._rng.randint(-2, 5))

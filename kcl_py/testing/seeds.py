@@ -6,7 +6,14 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kcl_py.testing.nemesis import HABITS, Nemesis, draw_config, draw_faults, draw_scale
+from kcl_py.testing.nemesis import Nemesis
+from kcl_py.testing.swarm import (
+    draw_config,
+    draw_faults,
+    draw_habits,
+    draw_record_bytes,
+    draw_scale,
+)
 from kcl_py.testing.world import World, production_core
 
 if TYPE_CHECKING:
@@ -53,7 +60,7 @@ def simulate(seed: int, *, make_core: CoreMaker = production_core) -> Outcome:
         workers=scale.workers,
         shards=scale.shards,
         config=draw_config(rng),
-        habits=rng.choice(HABITS),
+        habits=draw_habits(rng),
         faults=draw_faults(rng),
         make_core=make_core,
     )
@@ -62,6 +69,7 @@ def simulate(seed: int, *, make_core: CoreMaker = production_core) -> Outcome:
     failure: BaseException | None = None
     try:
         world.has_index = rng.random() < 0.9  # noqa: PLR2004
+        world.stream.record_bytes = draw_record_bytes(rng)
         world.put_steadily(scale.records_per_second)
         nemesis = Nemesis(world, rng, scale.plague)
         nemesis.begin()

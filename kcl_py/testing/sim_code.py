@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from kcl_py.core.events import Traits, UserError
+from kcl_py.records import Position
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
     from kcl_py.core.commands import AnswerCheckpoint
-    from kcl_py.records import Position, Record
+    from kcl_py.records import Record
     from kcl_py.testing.sim_run import Call, SimRun
 
 _LEASE_LOST = UserError(kind="lease_lost", summary="LeaseLost: the guard")
@@ -31,6 +32,8 @@ class Habits:
         hang: Chance per call of hanging for `hang_seconds`.
         checkpoint_every: Records between two checkpoints of its own; None: none of its own (an
             explicit processor then checkpoints what each batch brought).
+        wrong: Chance that a checkpoint of its own asks for a position that it may not ask for,
+            before the right one: behind what it has declared, or ahead of what it was handed.
         prepares: Chance that a checkpoint of its own has two phases; and that what an earlier
             owner prepared is committed in `initialize`.
     """
@@ -46,6 +49,7 @@ class Habits:
     names_record: float = 0.0
     gives_up: float = 0.0
     exits: float = 0.0
+    wrong: float = 0.0
     prepares: float = 0.0
     hang: float = 0.0
     hang_seconds: float = 30.0
@@ -171,6 +175,24 @@ class ScriptedRun:
         if not self._run.is_inside():
             self._run.returned(_LEASE_LOST)
             return
+        if self._happens(self._habits.wrong):
+            self._ask_wrongly(lambda: self._checkpoint_rightly(then))
+        else:
+            self._checkpoint_rightly(then)
+
+    def _ask_wrongly(self, then: Callable[[], None]) -> None:
+        """Ask for what was never handed over, or for what lies behind; nothing may come of it."""
+        assert self._handed is not None
+        ahead = int(self._handed.sequence_number) + (1 << 80)
+        behind = ahead if self._asked is None else int(self._asked.sequence_number) - (1 << 80)
+        place = Position(str(self._rng.choice((ahead, behind))))
+        kind: Literal["checkpoint", "prepare"] = self._rng.choice(("checkpoint", "prepare"))
+        self._run.ask(kind, place, handed=self._handed, then=lambda _: then())
+
+    def _checkpoint_rightly(self, then: Callable[[], None]) -> None:
+        if not self._run.is_inside():
+            self._run.returned(_LEASE_LOST)
+            return
         self._asked = self._handed
 
         def answered(answer: AnswerCheckpoint) -> None:
@@ -181,6 +203,7 @@ class ScriptedRun:
                 then()
 
         place = self._asked
+        assert place is not None
         if not self._happens(self._habits.prepares):
             wait = self._rng.random() < 0.7  # noqa: PLR2004
             self._run.ask("checkpoint", place, handed=self._handed, then=answered, wait=wait)

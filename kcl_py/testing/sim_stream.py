@@ -12,6 +12,7 @@ from kcl_py.core.facts import StreamFacts
 from kcl_py.core.shards.graph import Shard
 from kcl_py.local.errors import AwsError
 from kcl_py.local.kinesis import Kinesis, KinesisSettings
+from kcl_py.local.kinesis.sequence import FIRST_COUNTER
 from kcl_py.records import Position, Record
 from kcl_py.testing.check_memory import PAGE_BYTES_MAX
 from kcl_py.testing.clocks import WORLD_BEGAN_AT
@@ -39,10 +40,15 @@ _KINDS: Final = {
 
 
 class ShardLog:
-    """What was put into one shard, in order, as the checkers know it."""
+    """What was put into one shard, in order, as the checkers know it.
+
+    Attributes:
+        floors: Places before which retention has forgotten everything, at some time or other.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.floors: set[int] = set()
         self._index: dict[Position, int] = {}
 
     def __len__(self) -> int:
@@ -56,6 +62,11 @@ class ShardLog:
     def index(self, position: Position) -> int:
         """Return the place of a record in the shard."""
         return self._index[position]
+
+    @property
+    def kept_from(self) -> int:
+        """Return the place of the oldest record that retention has left."""
+        return max(self.floors, default=0)
 
     def after(self, position: Position) -> int:
         """Return the place of the first record behind a position."""
@@ -172,6 +183,17 @@ class SimStream:
         self._trace.add("stream", "forgets", shard_id)
         self._look()
 
+    def trim(self, shard_id: str, place: int) -> None:
+        """Let retention pass for the records before a place; those of its millisecond stay."""
+        account = self._model._account  # noqa: SLF001 - the service has no call for that
+        shard, log = account.streams[STREAM_NAME].shards[shard_id], self._log(shard_id)
+        if not 0 < place <= len(log):
+            return
+        behind = log.records[place - 1].arrival_timestamp + 0.001
+        shard.trim(behind if place == len(log) else log.records[place].arrival_timestamp)
+        log.floors.add(shard.oldest - FIRST_COUNTER)
+        self._trace.add("stream", "trims", shard_id, *sorted(log.floors))
+
     def children_of(self, shard_id: str) -> tuple[Shard, ...]:
         """Return the shards that came from one."""
         return tuple(shard for shard in self.shards() if shard_id in shard.parents)
@@ -198,7 +220,7 @@ class SimStream:
         fate = Fate.FINE
         if faults.happens(faults.faults.stream_throttled):
             fate = Fate.THROTTLED
-        elif faults.happens(faults.faults.stream_lost):
+        elif caller.worker_id in faults.cut_stream or faults.happens(faults.faults.stream_lost):
             fate = Fate.LOST
         way = faults.lasts(caller.timeout)
         if fate is Fate.LOST or way >= caller.timeout:
@@ -240,6 +262,8 @@ class SimStream:
         if faults.happens(faults.faults.short_page):
             limit = faults.rng.randint(1, min(limit, 5))
         iterator = command.iterator or self._iterator(command.shard_id, command.start)
+        if faults.happens(faults.faults.empty_page):
+            return _nothing(command, iterator)
         answer = self._call("GetRecords", ShardIterator=iterator, Limit=limit)
         records = tuple(_record_of(item) for item in answer["Records"])
         size = self._size_of(records)
@@ -272,6 +296,19 @@ class SimStream:
             "GetShardIterator", ShardId=shard_id, ShardIteratorType=start.kind.value, **more
         )
         return str(answer["ShardIterator"])
+
+
+def _nothing(command: commands.Fetch, iterator: str) -> events.PageFetched:
+    """An empty page, as the service sends it now and then: that says nothing about the shard."""
+    return events.PageFetched(
+        fetch_id=command.fetch_id,
+        key=command.key,
+        page=None,
+        next_iterator=iterator,
+        children=(),
+        lag=1.0,
+        bytes_read=0,
+    )
 
 
 def _failed(

@@ -73,6 +73,7 @@ class SimWorker:
     While it is paused its clock goes on, what it has sent may still be applied, and answers wait.
 
     Attributes:
+        name: The configured id; a restarted process has it again, with another worker id.
         alive: Neither killed nor finished.
         stopping: It was asked to stop.
         error: What it finished with.
@@ -89,9 +90,11 @@ class SimWorker:
         clock: WorkerClock,
         config: WorkerConfig,
         make_code: Callable[[SimRun], CodeRun],
+        name: str = "",
     ) -> None:
         self.scene = scene
         self.worker_id = worker_id
+        self.name = name or worker_id
         self.core = core
         self.clock = clock
         self.config = config

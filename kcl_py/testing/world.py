@@ -71,6 +71,7 @@ class World:
 
     Attributes:
         habits: How user code behaves; may be replaced at any time.
+        odd_habits: How it behaves in single processes, by worker id.
         has_index: Whether workers that start find the index on the owner.
         workers: All that there ever were, by id.
         watchers: May be added to.
@@ -104,6 +105,7 @@ class World:
         self.rng = random.Random(seed)
         self.config = config or WorkerConfig()
         self.habits = habits or Habits()
+        self.odd_habits: dict[str, Habits] = {}
         self.heap = EventHeap(self.rng)
         self.trace = Trace(self.heap)
         self.faults = FaultSource(self.rng, faults)
@@ -179,6 +181,7 @@ class World:
         *,
         config: WorkerConfig | None = None,
         rate: float | None = None,
+        name: str | None = None,
         make_code: Callable[[SimRun], CodeRun] | None = None,
     ) -> SimWorker:
         """Start a process; a fresh id each time.
@@ -186,10 +189,12 @@ class World:
         Args:
             config: None: that of the world.
             rate: Of its clock; None: by chance, within the bounds of A1.
+            name: The configured id, shared by a process and the one that follows it.
             make_code: None: user code with the habits of the world.
         """
         rng = self.rng
-        worker_id = f"w{len(self.workers) + 1}"
+        number = len(self.workers) + 1
+        worker_id = f"w{number}" if name is None else f"{name}-{number}"
         drift = rng.uniform(-DRIFT_MAX, DRIFT_MAX)
         clock = WorkerClock(
             self.heap,
@@ -214,13 +219,15 @@ class World:
             clock=clock,
             config=config,
             make_code=make_code or self._scripted,
+            name=name or worker_id,
         )
         self.workers[worker_id] = worker
         self.heap.after(rng.uniform(0.0, 0.05), worker.start)
         return worker
 
     def _scripted(self, run: SimRun) -> CodeRun:
-        return ScriptedRun(run, lambda: self.habits, self.rng)
+        name = run.worker.worker_id
+        return ScriptedRun(run, lambda: self.odd_habits.get(name, self.habits), self.rng)
 
     def living(self) -> list[SimWorker]:
         """Return the workers that are neither dead nor finished."""
@@ -243,6 +250,15 @@ class World:
         """Let a worker reach DynamoDB again."""
         if self.faults.cut.pop(worker.worker_id, None) is not None:
             self.trace.add(worker.worker_id, "reaches the table")
+
+    def cut_stream(self, worker: SimWorker) -> None:
+        """Cut a worker off from Kinesis."""
+        self.trace.add(worker.worker_id, "cut off from the stream")
+        self.faults.cut_stream.add(worker.worker_id)
+
+    def mend_stream(self, worker: SimWorker) -> None:
+        """Let a worker reach Kinesis again."""
+        self.faults.cut_stream.discard(worker.worker_id)
 
     # ---------------------------------------------------------------------------------- stream
 
@@ -290,9 +306,18 @@ class World:
         self.faults.forget_orders()
         self.put_steadily(0)
         self.habits = Habits(checkpointing=self.habits.checkpointing)
+        self.odd_habits.clear()
+        self.stream.record_bytes = None
         for worker in self.living():
             self.mend(worker)
+            self.mend_stream(worker)
             worker.resume()
+        # User code that never checkpointed does so when it is called again.
+        self.heap.after(3.0, self._put_everywhere)
+
+    def _put_everywhere(self) -> None:
+        for shard in self.stream.open_shards():
+            self.stream.put(b"last", "key", hash_key=shard.hash_range[0])
 
     def check_settles(self, *, within: float = 120.0) -> float:
         """I6 and I7: with faults stopped, everything is processed and balanced, and stays so.
