@@ -55,6 +55,8 @@ class Timers:
 
         What is set meanwhile for `now` or before waits.
         """
+        if not self._heap or self._heap[0][0] > now:
+            return
         due: list[tuple[float, int, TimerName]] = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heappop(self._heap))

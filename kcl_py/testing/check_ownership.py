@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kcl_py.core import commands
+from kcl_py.core.events import CallReturned, FetchFailed, OwnedFound, PageFetched, Woken
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import GIVES, WriteKind
 from kcl_py.testing.watch import Watcher
@@ -13,6 +14,7 @@ from kcl_py.testing.watch import Watcher
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kcl_py.core.events import Event
     from kcl_py.core.ports import Epoch
     from kcl_py.testing.heap import EventHeap
     from kcl_py.testing.sim_table import Change
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 _EXTENDS = frozenset({WriteKind.TAKE, WriteKind.RENEW, WriteKind.CANCEL})
 _TOLERANCE = 1e-6
+_ABOUT_NO_LEASE = (Woken, PageFetched, FetchFailed, CallReturned, OwnedFound)
+"""When nothing follows from one of these, no lease was won, renewed or given away."""
+
 NEVER = float("-inf")
 
 
@@ -93,8 +98,10 @@ class OwnershipChecker(Watcher):
                     self._check_fence(worker, moved.key, until)
                     self._check_alone(worker, moved.key, worker.clock.true_time(until))
 
-    def told(self, worker: SimWorker) -> None:
+    def told(self, worker: SimWorker, event: Event, *, idle: bool) -> None:
         """Compare what the core holds with what it held."""
+        if idle and isinstance(event, _ABOUT_NO_LEASE):
+            return
         held = worker.core.held()
         known = self._held.setdefault(worker, {})
         if not known.keys() <= held.keys():

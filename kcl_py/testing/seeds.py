@@ -75,7 +75,7 @@ def simulate(seed: int, *, make_core: CoreMaker = production_core) -> Outcome:
         nemesis.begin()
         world.run_for(scale.plague)
         nemesis.end()
-        world.heal()
+        world.heal(wakes=True)
         world.check_settles(within=SETTLE_SECONDS)
     except Exception as error:  # noqa: BLE001 - a bug of the core is a finding like any other
         failure = error

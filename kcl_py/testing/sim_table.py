@@ -87,7 +87,7 @@ class SimTable:
 
     def apply(self, worker: str, write: RowWrite, sent_at: float) -> Applied | Refused:
         """Apply a write now and let everybody know."""
-        before = self.store.read(write.key)
+        before = self.store.look(write.key)
         answer = self.store.write(write)
         if isinstance(answer, Applied):
             self.write_count += 1

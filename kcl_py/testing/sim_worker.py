@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core import commands
@@ -106,7 +107,7 @@ class SimWorker:
         self.runs: dict[int, SimRun] = {}
         self.memory = Memory()
         self._make_code = make_code
-        self._mail: list[Action] | None = None
+        self._mail: list[Event] | None = None
         self._threads: list[Action] = []
         self._answers: dict[int, OnAnswer] = {}
         self._request_ids = itertools.count(1)
@@ -134,7 +135,7 @@ class SimWorker:
         now = self.clock.now()
         self._wall_due = now + WALL_SECONDS
         self.note("started")
-        self._carry_out(self.core.start(now, self.clock.wall()))
+        self._carry_out(StopAsked(), self.core.start(now, self.clock.wall()))
 
     def kill(self) -> None:
         """Kill -9."""
@@ -157,8 +158,8 @@ class SimWorker:
         threads, self._threads = self._threads, []
         heap, rng = self.scene.heap, self.scene.rng
         delays = sorted(rng.uniform(0.0, 0.005) for _ in mail)
-        for delay, letter in zip(delays, mail, strict=True):
-            heap.after(delay, lambda letter=letter: self._deliver(letter))  # type: ignore[misc]
+        for delay, event in zip(delays, mail, strict=True):
+            heap.after(delay, partial(self.tell, event))
         for action in threads:
             self.later(rng.uniform(0.0, 0.005), action)
 
@@ -203,15 +204,12 @@ class SimWorker:
 
     def tell(self, event: Event) -> None:
         """Put an event into the mailbox of the control thread."""
-        self._deliver(lambda: self._receive(event))
-
-    def _deliver(self, letter: Action) -> None:
         if not self.alive:
             return
         if self._mail is not None:
-            self._mail.append(letter)
+            self._mail.append(event)
         else:
-            letter()
+            self._receive(event)
 
     def user_said(self, event: Event) -> None:
         """User code returned or asks: the core hears of it."""
@@ -237,13 +235,14 @@ class SimWorker:
         self._count_turn(event)
         if now >= self._wall_due:
             self._wall_due = now + WALL_SECONDS
-            self._carry_out(self.core.receive(now, WallRead(self.clock.wall())))
+            reading = WallRead(self.clock.wall())
+            self._carry_out(reading, self.core.receive(now, reading))
         if self.alive:
             if isinstance(event, PageFetched) and isinstance(event.page, CountedPage):
                 event.page.arrive(self.memory)
             for heard in self.scene.audience.heard:
                 heard(self, event)
-            self._carry_out(self.core.receive(now, event))
+            self._carry_out(event, self.core.receive(now, event))
 
     def _count_turn(self, event: Event) -> None:
         now = self.scene.heap.now
@@ -253,14 +252,14 @@ class SimWorker:
         if self._turns > TURNS_PER_SECOND_MAX:
             raise ViolationError("I8", f"{self.worker_id} spins; its last event is {event}")
 
-    def _carry_out(self, orders: list[commands.Command]) -> None:
+    def _carry_out(self, event: Event, orders: list[commands.Command]) -> None:
         audience = self.scene.audience
         for command in orders:
             for commanded in audience.commanded:
                 commanded(self, command)
             self._execute(command)
         for told in audience.told:
-            told(self)
+            told(self, event, idle=not orders)
         if self.alive:
             self._set_alarm()
 

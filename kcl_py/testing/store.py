@@ -111,6 +111,18 @@ class RowStore:
             return Refused(None if item is None else self._decode(item))  # type: ignore[arg-type] # wire data
         return Applied(None if write.deletes else self._decode(answer["Attributes"]))
 
+    def look(self, key: str) -> Row | None:
+        """Return one row as it is now, without asking the service; None: there is no such row.
+
+        Raises:
+            TableMissingError: There is no table.
+        """
+        table = self._model.world.tables.get(TABLE_NAME)
+        if table is None:
+            raise TableMissingError
+        row = table.store.rows.get(table.schema.place_of_key({wire.KEY: {"S": key}}))
+        return None if row is None else self._decode(row.item)
+
     def read(self, key: str) -> Row | None:
         """Return one row as it is now.
 

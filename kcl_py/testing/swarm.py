@@ -75,12 +75,13 @@ def draw_scale(rng: random.Random) -> Scale:
     """
     kind = rng.random()
     if kind < 0.5:  # noqa: PLR2004
-        return Scale(rng.randint(2, 3), rng.randint(1, 4), rng.uniform(1, 8), rng.uniform(30, 90))
+        return Scale(rng.randint(2, 3), rng.randint(1, 4), rng.uniform(1, 6), rng.uniform(30, 90))
     if kind < 0.996:  # noqa: PLR2004
         return Scale(
             rng.randint(3, 8), rng.randint(4, 20), rng.uniform(2, 12), rng.uniform(60, 140)
         )
-    return Scale(rng.randint(20, 100), rng.randint(10, 50), rng.uniform(2, 10), rng.uniform(15, 30))
+    workers, shards = rng.randint(20, 100), rng.randint(10, 50)
+    return Scale(workers, shards, rng.uniform(2, 10), rng.uniform(15, 30))
 
 
 def draw_config(rng: random.Random) -> WorkerConfig:
@@ -95,7 +96,10 @@ def draw_config(rng: random.Random) -> WorkerConfig:
             checkpoint_interval=rng.choice((None, None, 0.5)),
             hung_after=rng.choice((15.0, 300.0)),
         ),
-        reading=PollingConfig(page_records=rng.choice((5, 100, 10_000))),
+        reading=PollingConfig(
+            page_records=rng.choice((5, 100, 10_000)),
+            idle_interval=rng.choice((0.5, 1.0, 2.0, 5.0)),
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,8 +51,12 @@ class Watcher:
     def commanded(self, worker: SimWorker, command: Command) -> None:
         """The core of a worker has said what to do; it is not done yet."""
 
-    def told(self, worker: SimWorker) -> None:
-        """A core has taken an event in, and its commands are under way."""
+    def told(self, worker: SimWorker, event: Event, *, idle: bool) -> None:
+        """A core has taken an event in, and its commands are under way.
+
+        Args:
+            idle: It had no commands.
+        """
 
     def user_said(self, worker: SimWorker, event: Event) -> None:
         """User code returned, raised, or asked for a checkpoint."""
@@ -67,13 +71,20 @@ class Watcher:
         """A worker was killed, or has finished."""
 
 
+class Told(Protocol):
+    """The hook of that name."""
+
+    def __call__(self, worker: SimWorker, event: Event, *, idle: bool) -> None:
+        """Look."""
+
+
 class Audience:
     """All who look on, by what they want to be told of, in the order in which they came."""
 
     def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
         self.heard: list[Callable[[SimWorker, Event], None]] = []
         self.commanded: list[Callable[[SimWorker, Command], None]] = []
-        self.told: list[Callable[[SimWorker], None]] = []
+        self.told: list[Told] = []
         self.user_said: list[Callable[[SimWorker, Event], None]] = []
         self.delivered: list[Callable[[SimWorker, SimRun, Record], None]] = []
         self.changed: list[Callable[[Change], None]] = []

@@ -299,8 +299,13 @@ class World:
     def _unsettled(self) -> Iterator[str]:
         return unsettled(self.table, self.stream, self.records, self.ownership)
 
-    def heal(self) -> None:
-        """Stop everything that goes wrong."""
+    def heal(self, *, wakes: bool = False) -> None:
+        """Stop everything that goes wrong.
+
+        Args:
+            wakes: Each open shard gets one record more, so that user code that never checkpointed
+                is called once again and does so.
+        """
         self.trace.add("world", "healed")
         self.faults.faults = CALM
         self.faults.forget_orders()
@@ -312,8 +317,8 @@ class World:
             self.mend(worker)
             self.mend_stream(worker)
             worker.resume()
-        # User code that never checkpointed does so when it is called again.
-        self.heap.after(3.0, self._put_everywhere)
+        if wakes:
+            self.heap.after(3.0, self._put_everywhere)
 
     def _put_everywhere(self) -> None:
         for shard in self.stream.open_shards():
