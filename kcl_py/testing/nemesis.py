@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import random
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.core.leases.rows import LeaseRow
@@ -11,9 +12,10 @@ from kcl_py.testing.faults import Fate
 from kcl_py.testing.swarm import draw_bad_habits
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from kcl_py.config import WorkerConfig
+    from kcl_py.testing.plans import Deed
     from kcl_py.testing.sim_table import Change
     from kcl_py.testing.sim_worker import SimWorker
     from kcl_py.testing.world import World
@@ -36,56 +38,29 @@ _AMBUSHES: Final = (
 
 
 class Nemesis:
-    """Does things to a world at random times until `until`.
+    """Does to a world what its plan says, each deed by its own chance.
 
-    Every world sees a random subset of the kinds of deeds.
+    Args:
+        late: The configuration of workers that it starts.
     """
 
-    def __init__(self, world: World, rng: random.Random, until: float) -> None:
+    def __init__(self, world: World, *, late: WorkerConfig, until: float) -> None:
         self._world = world
-        self._rng = rng
         self._until = until
-        deeds: tuple[Callable[[], None], ...] = (
-            self._kill,
-            self._kill_many,
-            self._restart,
-            self._stop,
-            self._join,
-            self._pause_briefly,
-            self._pause_long,
-            self._pause_at_the_edge,
-            self._pause_two,
-            self._cut,
-            self._cut_stream,
-            self._black_out,
-            self._ambush,
-            self._ambush,
-            self._split,
-            self._merge,
-            self._roll,
-            self._jump,
-            self._misbehave,
-            self._trim,
-        )
+        self._config = late
+        self._rng = world.rng
         self._workers_max = len(world.workers) + WORKERS_MORE_MAX
-        self._config = world.config
-        if rng.random() < 0.2:  # noqa: PLR2004
-            # Whoever comes later has another lease duration than those before.
-            duration = world.config.leases.duration * rng.choice((1.3, 2.0))
-            leases = replace(world.config.leases, duration=duration)
-            self._config = replace(world.config, leases=leases)
-        self._deeds = rng.sample(deeds, rng.randint(1, 6))
-        self._mean = rng.uniform(2.0, 15.0)
-        self._waits_for: dict[WriteKind, Callable[[SimWorker], None]] = {}
+        self._waits_for: dict[WriteKind, Callable[[Change], None]] = {}
         world.table.on_change.append(self._changed)
 
     @property
     def _duration(self) -> float:
         return self._world.config.leases.duration
 
-    def begin(self) -> None:
-        """Plan the first deed."""
-        self._plan()
+    def begin(self, deeds: Sequence[Deed]) -> None:
+        """Let these happen, and see to it that somebody is left."""
+        for deed in deeds:
+            self._world.after(deed.at - self._world.now, partial(self._do, deed))
         self._supervise()
 
     def end(self) -> None:
@@ -99,14 +74,11 @@ class Nemesis:
             self._reserve()
             self._world.after(5.0, self._supervise)
 
-    def _plan(self) -> None:
-        wait = self._rng.expovariate(1 / self._mean)
-        if self._world.now + wait < self._until:
-            self._world.after(wait, self._act)
-
-    def _act(self) -> None:
-        self._rng.choice(self._deeds)()
-        self._plan()
+    def _do(self, deed: Deed) -> None:
+        self._world.trace.add("nemesis", deed.name, "", deed.at)
+        self._rng = random.Random(deed.seed)
+        act: Callable[[], None] = getattr(self, f"_{deed.name}")
+        act()
 
     # --------------------------------------------------------------------------- coming and going
 
@@ -209,9 +181,10 @@ class Nemesis:
 
     def _ambush(self) -> None:
         """At the next write of some kind something happens to somebody whom it concerns."""
-        kind = self._rng.choice(_AMBUSHES)
-        seconds = self._rng.uniform(0.1, 2.0) * self._duration
-        self._waits_for[kind] = self._rng.choice(
+        rng = self._rng
+        kind = rng.choice(_AMBUSHES)
+        seconds = rng.uniform(0.1, 2.0) * self._duration
+        deed = rng.choice(
             (
                 lambda worker: worker.kill(),
                 lambda worker: worker.stop(),
@@ -220,22 +193,31 @@ class Nemesis:
             )
         )
 
-    def _changed(self, change: Change) -> None:
-        deed = self._waits_for.pop(change.write.kind, None) if self._waits_for else None
-        if deed is None:
-            return
-        names = [change.worker]
-        if isinstance(change.after, LeaseRow):
-            names += [change.after.owner or "", change.after.checkpoint_owner or ""]
-        workers = [self._world.workers[name] for name in names if name in self._world.workers]
-        worker = self._rng.choice(workers) if workers else None
-
-        def strike() -> None:
-            if worker is not None and worker.alive:
+        def strike(worker: SimWorker) -> None:
+            if worker.alive:
                 self._reserve()
                 deed(worker)
 
-        self._world.after(self._rng.uniform(0.0, 0.06), strike)
+        def spring(change: Change) -> None:
+            concerned = self._concerned(change)
+            if concerned:
+                delay = rng.uniform(0.0, 0.06)
+                self._world.after(delay, partial(strike, rng.choice(concerned)))
+
+        self._waits_for[kind] = spring
+
+    def _changed(self, change: Change) -> None:
+        if self._waits_for:
+            spring = self._waits_for.pop(change.write.kind, None)
+            if spring is not None:
+                spring(change)
+
+    def _concerned(self, change: Change) -> list[SimWorker]:
+        """Return who wrote, and whom the row names."""
+        names = [change.worker]
+        if isinstance(change.after, LeaseRow):
+            names += [change.after.owner or "", change.after.checkpoint_owner or ""]
+        return [self._world.workers[name] for name in names if name in self._world.workers]
 
     # ------------------------------------------------------------------------- stream and user code
 
