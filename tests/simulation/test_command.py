@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_seeds_that_keep_all_promises_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--seeds", "2", "--first", "5"]) == 0
 
-    assert capsys.readouterr().out.startswith("2 seeds, 0 failed")
+    assert capsys.readouterr().out.startswith("2 seeds from 5, 0 failed")
 
 
 def test_a_failing_seed_is_printed_with_the_command_that_does_it_again(
@@ -26,7 +26,7 @@ def test_a_failing_seed_is_printed_with_the_command_that_does_it_again(
 ) -> None:
     monkeypatch.setattr(Desk, "fence_of", lambda self, sent: sent + self.duration + 1.0)
 
-    assert main(["simulate", "--seeds", "1", "--first", "7"]) == 1
+    assert main(["simulate", "--seeds", "1", "--first", "7", "--jobs", "1"]) == 1
     said = capsys.readouterr().out
     assert "seed 7: ViolationError: I1" in said
     assert "python -m kcl_py.testing simulate --replay 7" in said
