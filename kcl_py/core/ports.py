@@ -38,8 +38,8 @@ class ConsumerPort(Protocol):
     def begin(self, now: float, epoch: Epoch, *, waits_for_parents: bool) -> None:
         """A lease is ours. Never called while `is_running(key)`."""
 
-    def parents_done(self, now: float, key: str) -> None:
-        """Every parent is finished: delivery may begin."""
+    def parents_done(self, now: float, key: str, token: int) -> None:
+        """Every parent is finished: delivery may begin, with this token."""
 
     def fence_moved(self, now: float, key: str, fence: float) -> None:
         """A renewal succeeded."""

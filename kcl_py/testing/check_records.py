@@ -155,11 +155,24 @@ class RecordChecker(Watcher):
             return
         if view is not None and facts.token < view.token:
             self.violated("I3", f"{facts.key}: token {facts.token} after {view.token}")
+        self._check_tokens_of_parents(facts)
         start = self.start_of(begun.after)
         view = EpochView(worker, facts.token, start, start, start, run_id=run_id)
         view.starts_anywhere = facts.checkpointed is None
         self._epochs[facts.key] = view
         self._note_finished(worker, facts.key, start)
+
+    def _check_tokens_of_parents(self, facts: EpochFacts) -> None:
+        """Tokens grow from parents to children, so that a sink may compare them."""
+        shard = self._stream.shard(facts.key)
+        for parent in () if shard is None else shard.parents:
+            older = self._epochs.get(parent)
+            if older is not None and facts.token <= older.token:
+                self.violated(
+                    "I3",
+                    f"{facts.key} begins with token {facts.token}, its parent {parent} had"
+                    f" {older.token}",
+                )
 
     def user_said(self, worker: SimWorker, event: Event) -> None:
         """What is finished now?"""

@@ -70,10 +70,10 @@ class Consumers:
         self._begin(now, epoch, waits_for_parents=waits_for_parents)
         self._serve(now)
 
-    def parents_done(self, now: float, key: str) -> None:
+    def parents_done(self, now: float, key: str, token: int) -> None:
         """Every parent is finished."""
         if key in self._machines:
-            self._machines[key].parents_done(now)
+            self._machines[key].parents_done(now, token)
             self._serve(now)
 
     def fence_moved(self, now: float, key: str, fence: float) -> None:

@@ -86,9 +86,9 @@ class ShardMachine:
         if not waits_for_parents:
             self._start(now)
 
-    def parents_done(self, now: float) -> None:
-        """Delivery may begin."""
-        self._waits_for_parents = False
+    def parents_done(self, now: float, token: int) -> None:
+        """Delivery may begin, with a token above those of the parents' epochs."""
+        self._waits_for_parents, self.token = False, token
         if self.state is State.WAITING:
             self._start(now)
 

@@ -82,6 +82,7 @@ class Holding:
         self._pending: Pending | None = None
         self._commits: Position | None = None
         self._paused: bool | None = None
+        self._begin_above: int | None = None
         self._epoch_facts = (row, self.token, self.fence)
         self._epoch = Epoch(row=row, token=self.token, fence=self.fence)
 
@@ -144,6 +145,22 @@ class Holding:
         """After a cancelled drain: the counter of our newest write is the token from now on."""
         assert self.row.counter > self.token, "a token must grow"
         self.token = self.row.counter
+
+    def parents_done(self, now: float, counter_max: int) -> None:
+        """Delivery may begin, with a token above every epoch of the parents.
+
+        A parent may have been taken by others after this lease was: then a renewal comes first
+        whose counter is the token.
+
+        Args:
+            now: Clock reading.
+            counter_max: The highest last counter of the parents.
+        """
+        if self.token > counter_max:
+            self._desk.consumers.parents_done(now, self.key, self.token)
+        else:
+            self._begin_above = counter_max
+            self.pump(now)
 
     def cancel(self, now: float) -> None:
         """Refuse the pending handoff."""
@@ -215,6 +232,7 @@ class Holding:
                     pending=self._pending,
                     clear_pending=self._is_committed(),
                     paused=self._paused,
+                    above=self._begin_above or 0,
                 )
             case _:
                 return None
@@ -222,7 +240,8 @@ class Holding:
     def _has_reason(self, now: float) -> bool:
         if now >= self.fence:
             return False
-        asked = self._pending is not None or self._commits is not None or self._paused is not None
+        carried = (self._pending, self._commits, self._paused, self._begin_above)
+        asked = any(what is not None for what in carried)
         return now >= self._renew_at or asked or (self._urgent and self._news() is not None)
 
     def _is_committed(self) -> bool:
@@ -307,6 +326,10 @@ class Holding:
         self._set_timers()
         self._desk.consumers.fence_moved(now, self.key, self.fence)
         self._desk.consumers.durable(now, self.key, self.row)
+        if self._begin_above is not None and self.row.counter > self._begin_above:
+            self._begin_above = None
+            self.token = self.row.counter
+            self._desk.consumers.parents_done(now, self.key, self.token)
 
     def _refused(self, now: float) -> None:
         if self.phase is Phase.GIVING:

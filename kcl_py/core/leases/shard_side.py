@@ -63,8 +63,10 @@ class ShardSide:
 
     def parents_done(self, now: float, key: str) -> None:
         """Every parent of this lease is finished."""
-        if self._owned(key):
-            self._desk.consumers.parents_done(now, key)
+        if holding := self._owned(key):
+            seen = self._desk.sights.leases
+            counters = [seen[name].row.counter for name in holding.row.parents if name in seen]
+            holding.parents_done(now, max(counters, default=0))
 
     def children_created(self, now: float, key: str, children: tuple[str, ...]) -> None:
         """The children of this lease exist."""

@@ -177,9 +177,16 @@ def renew(  # noqa: PLR0913 - everything that may ride on a renewal
     pending: Pending | None = None,
     clear_pending: bool = False,
     paused: bool | None = None,
+    above: int = 0,
 ) -> RowWrite:
-    """Renew, and carry a newer checkpoint, a prepared one, or the commit of one along."""
+    """Renew, and carry a newer checkpoint, a prepared one, or the commit of one along.
+
+    Args:
+        above: The new counter is above this one too: the token of an epoch that waited for parents.
+    """
     sets: dict[str, FieldValue] = {"duration": duration, **progress_fields(checkpoint)}
+    if above > base:
+        sets["counter"] = above + 1
     if pending is not None:
         sets["pending"] = pending
     elif clear_pending:

@@ -88,7 +88,7 @@ class Lives:
             (0.2, "write fails", partial(self.write_fails, key)),
             (0.15, "lose", partial(house.lose, key)),
             (0.3, "drain", partial(self.drain, key)),
-            (2, "parents", partial(self.tell, consumers.parents_done, key)),
+            (2, "parents", partial(self.parents_done, key)),
         ]
         if key in told("shard_read"):
             possible.append((6, "children", partial(self.tell, consumers.children_created, key)))
@@ -110,6 +110,10 @@ class Lives:
 
     def tell(self, what: Callable[[float, str], None], key: str) -> None:
         what(self.house.now, key)
+        self.house.take()
+
+    def parents_done(self, key: str) -> None:
+        self.house.consumers.parents_done(self.house.now, key, self.house.tokens)
         self.house.take()
 
     def write_fails(self, key: str) -> None:
@@ -257,7 +261,7 @@ class Lives:
         house.stream(key).is_closed = True
         house.leases.log.clear()
         self.begin(key, self.rng.choice([AUTO, EXPLICIT]))
-        self.tell(house.consumers.parents_done, key)
+        self.parents_done(key)
         for _ in range(600):
             if house.leases.told("ended"):
                 break

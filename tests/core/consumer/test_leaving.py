@@ -195,7 +195,7 @@ def test_a_handoff_cancelled_before_anything_began_waits_for_parents_again() -> 
 
     house.resume()
     assert state(house) == "waiting_for_parents"
-    house.consumers.parents_done(house.now, KEY)
+    house.consumers.parents_done(house.now, KEY, 1)
     house.take()
 
     assert calls(house) == ["initialize"]

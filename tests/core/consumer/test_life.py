@@ -36,7 +36,7 @@ def test_a_lease_that_waits_for_parents_has_no_object_until_they_are_done() -> N
 
     assert state(house) == "waiting_for_parents"
     assert not house.consumers.is_running(KEY)
-    house.consumers.parents_done(house.now, KEY)
+    house.consumers.parents_done(house.now, KEY, 1)
     house.take()
 
     assert calls(house) == ["initialize"]
