@@ -13,7 +13,7 @@ from kcl_py.testing.sim_code import Habits
 from kcl_py.testing.world import production_core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from kcl_py.testing.seeds import Outcome
     from kcl_py.testing.world import CoreMaker
@@ -53,72 +53,115 @@ def shrink(
     Raises:
         ValueError: The plan keeps all promises.
     """
-    best = simulate_plan(plan, make_core=make_core)
-    if best.failure is None:
-        raise ValueError(f"seed {plan.seed} keeps all promises; there is nothing to shrink")
-    runs = 1
-    has_shrunk = True
-    while has_shrunk and runs < runs_max:
-        has_shrunk = False
-        for smaller in _cuts(best.plan, best.world.now):
-            if runs >= runs_max:
-                break
-            outcome = simulate_plan(smaller, make_core=make_core)
-            runs += 1
-            if outcome.verdict == best.verdict:
-                best, has_shrunk = outcome, True
-                if progress is not None:
-                    progress(runs, smaller)
-                break
-    return Shrunk(outcome=best, runs=runs)
+    shears = _Shears(plan, make_core, runs_max, progress)
+    events = 0
+    while shears.best.events != events and shears.is_allowed:
+        events = shears.best.events
+        shears.cut_end()
+        shears.cut_deeds()
+        shears.cut_scale()
+        shears.calm_down()
+    return Shrunk(outcome=shears.best, runs=shears.runs)
 
 
-def _cuts(plan: Plan, failed_at: float) -> Iterator[Plan]:
-    """Yield smaller plans, the boldest first."""
-    scale = plan.scale
-    late = tuple(deed for deed in plan.deeds if deed.at > failed_at)
-    if late:
-        yield without(plan, late)
-    if scale.plague > failed_at:
-        yield replace(plan, scale=replace(scale, plague=round(failed_at, 1)))
-    size = len(plan.deeds)
-    while size >= 1:
-        for start in range(0, len(plan.deeds), size):
-            yield without(plan, plan.deeds[start : start + size])
-        size //= 2
-    for workers in {1, scale.workers // 2, scale.workers - 1}:
-        if 0 < workers < scale.workers:
-            yield replace(plan, scale=replace(scale, workers=workers))
-    for shards in {1, scale.shards // 2, scale.shards - 1}:
-        if 0 < shards < scale.shards:
-            yield replace(plan, scale=replace(scale, shards=shards))
-    yield from _calmer(plan)
-    if scale.records_per_second > 1.0:
-        slower = replace(scale, records_per_second=scale.records_per_second / 2)
-        yield replace(plan, scale=slower)
+class _Shears:
+    """The smallest failing plan so far, and what may still be cut off it.
+
+    Attributes:
+        best: How that plan goes.
+        runs: Worlds that were tried.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        make_core: CoreMaker,
+        runs_max: int,
+        progress: Callable[[int, Plan], None] | None,
+    ) -> None:
+        self._make_core = make_core
+        self._runs_max = runs_max
+        self._progress = progress
+        self.runs = 1
+        self.best = simulate_plan(plan, make_core=make_core)
+        if self.best.failure is None:
+            raise ValueError(f"seed {plan.seed} keeps all promises; there is nothing to shrink")
+
+    @property
+    def is_allowed(self) -> bool:
+        """More worlds may be tried."""
+        return self.runs < self._runs_max
+
+    def _holds(self, smaller: Plan) -> bool:
+        """Try a cut, and keep it if the same promise is broken."""
+        if not self.is_allowed or smaller == self.best.plan:
+            return False
+        outcome = simulate_plan(smaller, make_core=self._make_core)
+        self.runs += 1
+        if outcome.verdict != self.best.verdict:
+            return False
+        self.best = outcome
+        if self._progress is not None:
+            self._progress(self.runs, smaller)
+        return True
+
+    def cut_end(self) -> None:
+        """Nothing that comes after the failure matters."""
+        failed_at = self.best.world.now
+        plan = without(self.best.plan, [d for d in self.best.plan.deeds if d.at > failed_at])
+        if plan.scale.plague > failed_at:
+            plan = replace(plan, scale=replace(plan.scale, plague=round(failed_at, 1)))
+        self._holds(plan)
+
+    def cut_deeds(self) -> None:
+        """Leave deeds out: many at once, then fewer, then one by one."""
+        size = len(self.best.plan.deeds)
+        while size >= 1:
+            at = 0
+            while at < len(self.best.plan.deeds) and self.is_allowed:
+                deeds = self.best.plan.deeds
+                if not self._holds(without(self.best.plan, deeds[at : at + size])):
+                    at += size
+            size //= 2
+
+    def cut_scale(self) -> None:
+        """Leave workers, shards and records out."""
+        for name in ("workers", "shards"):
+            for count in _fewer(getattr(self.best.plan.scale, name)):
+                scale = replace(self.best.plan.scale, **{name: count})
+                if self._holds(replace(self.best.plan, scale=scale)):
+                    break
+        scale = self.best.plan.scale
+        slower = replace(scale, records_per_second=max(1.0, scale.records_per_second / 4))
+        self._holds(replace(self.best.plan, scale=slower))
+
+    def calm_down(self) -> None:
+        """Let one thing after the other be as it is by default."""
+        plan = self.best.plan
+        for name in CALM.__dataclass_fields__:
+            faults: Faults = replace(self.best.plan.faults, **{name: getattr(CALM, name)})
+            self._holds(replace(self.best.plan, faults=faults))
+        for calmer in (
+            replace(plan, habits=Habits(checkpointing=plan.habits.checkpointing)),
+            replace(plan, record_bytes=None),
+            replace(plan, has_index=True),
+            replace(plan, late_duration=plan.leases.duration),
+            replace(plan, delivery=DeliveryConfig()),
+            replace(plan, reading=PollingConfig()),
+            replace(plan, leases=LeaseConfig(duration=plan.leases.duration)),
+        ):
+            self._holds(_merged(self.best.plan, plan, calmer))
 
 
-def _calmer(plan: Plan) -> Iterator[Plan]:
-    """Yield the plan with one thing as it is by default."""
-    for name in CALM.__dataclass_fields__:
-        usual = getattr(CALM, name)
-        if getattr(plan.faults, name) != usual:
-            faults: Faults = replace(plan.faults, **{name: usual})
-            yield replace(plan, faults=faults)
-    calm_code = Habits(checkpointing=plan.habits.checkpointing)
-    plain = replace(
-        plan,
-        habits=calm_code,
-        record_bytes=None,
-        has_index=True,
-        late_duration=plan.leases.duration,
-    )
-    for name in ("habits", "record_bytes", "has_index", "late_duration"):
-        if getattr(plan, name) != getattr(plain, name):
-            yield replace(plan, **{name: getattr(plain, name)})
-    if plan.delivery != DeliveryConfig():
-        yield replace(plan, delivery=DeliveryConfig())
-    if plan.reading != PollingConfig():
-        yield replace(plan, reading=PollingConfig())
-    if plan.leases != LeaseConfig(duration=plan.leases.duration):
-        yield replace(plan, leases=LeaseConfig(duration=plan.leases.duration))
+def _merged(best: Plan, before: Plan, calmer: Plan) -> Plan:
+    """Apply to the best plan what makes one plan calmer than another."""
+    merged = best
+    for name in Plan.__dataclass_fields__:
+        if getattr(before, name) != getattr(calmer, name):
+            merged = replace(merged, **{name: getattr(calmer, name)})
+    return merged
+
+
+def _fewer(count: int) -> list[int]:
+    """Return smaller numbers, the smallest first."""
+    return sorted({1, 2, count // 2, count - 1} - {0}) if count > 1 else []
