@@ -23,29 +23,41 @@ if TYPE_CHECKING:
         make_record,
     )
     from kcl_py.testing.incidents import (
+        Awakening,
         CrashAfter,
+        CrashAt,
         HandOffAfter,
         Incident,
         LoseLeaseAfter,
+        LoseLeaseAt,
+        MergeAfter,
         SplitAfter,
+        ThrottleAfter,
     )
+    from kcl_py.testing.moments import moment
     from kcl_py.testing.processor_run import ProcessorRun, run_processor
     from kcl_py.testing.simulation import Simulation
 
 __all__ = [
+    "Awakening",
     "CheckpointLog",
     "CrashAfter",
+    "CrashAt",
     "FakeClock",
     "HandOffAfter",
     "Incident",
     "LoseLeaseAfter",
+    "LoseLeaseAt",
+    "MergeAfter",
     "Payload",
     "ProcessorRun",
     "Simulation",
     "SplitAfter",
+    "ThrottleAfter",
     "make_async_batch",
     "make_batch",
     "make_record",
+    "moment",
     "run_processor",
 ]
 
@@ -55,7 +67,11 @@ _MODULE_NAMES = MappingProxyType(
     {
         "clocks": "FakeClock",
         "doubles": "CheckpointLog Payload make_async_batch make_batch make_record",
-        "incidents": "CrashAfter HandOffAfter Incident LoseLeaseAfter SplitAfter",
+        "incidents": (
+            "Awakening CrashAfter CrashAt HandOffAfter Incident LoseLeaseAfter LoseLeaseAt "
+            "MergeAfter SplitAfter ThrottleAfter"
+        ),
+        "moments": "moment",
         "processor_run": "ProcessorRun run_processor",
         "simulation": "Simulation",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -29,6 +28,7 @@ class ProcessorRun:
         finished: The last record before which, itself included, everything is durably finished.
         shard_ended: Every shard was processed to its end.
         errors: What the processor raised, in order; a lost lease is no error.
+        missed: Incidents that never happened; a test of them has shown nothing.
         dead_letters: Empty; they come in a later version.
         calls: In order, as 'epoch 1: initialize'.
         transcript: The same for people, with records, errors and incidents.
@@ -40,6 +40,7 @@ class ProcessorRun:
     finished: Position | None
     shard_ended: bool
     errors: Sequence[BaseException]
+    missed: Sequence[Incident]
     dead_letters: Sequence[object]
     calls: Sequence[str]
     transcript: str
@@ -52,6 +53,7 @@ def run_processor(
     incidents: Sequence[Incident] = (),
     on_error: OnError = _NO_ERROR_POLICY,
     batch_records: int = 10,
+    shards: int = 1,
     seed: int = 0,
 ) -> ProcessorRun:
     """Run it over these records to the shard's end: the production core, virtual time, real calls.
@@ -63,28 +65,27 @@ def run_processor(
     Args:
         processor: What `Worker(processor=)` takes.
         data: Records or payloads; positions are given by the stream.
-        incidents: Each happens once, when so many different records were handed over.
+        incidents: Each happens once: when so many different records were handed over, or at a
+            moment.
         on_error: The error policy.
         batch_records: Most records in one batch.
+        shards: That the stream begins with. If there are several, payloads are spread over them;
+            records lie where their key belongs.
         seed: Moves latencies and moments; the same seed does the same.
 
     Raises:
-        ConfigError: What was given is no processor.
+        ConfigError: What was given is no processor, or a merge would find one shard alone.
         RuntimeError: An async processor, and the caller is on an event loop itself.
     """
-    loop = asyncio.new_event_loop()
-    try:
-        theatre = Theatre(
-            processor,
-            incidents=incidents,
-            on_error=on_error,
-            batch_records=batch_records,
-            seed=seed,
-            loop=loop,
-        )
-        theatre.play(list(data))
-    finally:
-        loop.close()
+    theatre = Theatre(
+        processor,
+        incidents=incidents,
+        on_error=on_error,
+        batch_records=batch_records,
+        shards=shards,
+        seed=seed,
+    )
+    theatre.play(list(data))
     return ProcessorRun(
         records=tuple(theatre.records),
         delivered=tuple(theatre.delivered),
@@ -92,6 +93,7 @@ def run_processor(
         finished=theatre.finished(),
         shard_ended=theatre.is_over(),
         errors=tuple(theatre.errors),
+        missed=tuple(theatre.script.left()),
         dead_letters=(),
         calls=tuple(theatre.calls),
         transcript="\n".join(theatre.transcript),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core.events import Traits
@@ -17,13 +18,16 @@ from kcl_py.processor import (
     ShardContext,
 )
 from kcl_py.shell.user_errors import user_error
+from kcl_py.testing.loops import InsideLoopError
+from kcl_py.testing.moments import moments_go_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from kcl_py.core.commands import AnswerCheckpoint
     from kcl_py.processor import AnyProcessor, CheckpointKind, ProcessorMaker
     from kcl_py.records import Position, Record
+    from kcl_py.testing.loops import Loops
     from kcl_py.testing.sim_run import Call, SimRun
 
 ANSWER_SECONDS = 600.0
@@ -34,15 +38,14 @@ class ProcessDiedError(BaseException):
     """The simulated process is dead: leaves user code as a kill would, but for its `finally`."""
 
 
-class InsideLoopError(RuntimeError):
-    """An async processor cannot be run: the caller is on an event loop itself."""
-
-
 class Stage(Protocol):
     """Who looks on while user code runs, and lets things happen to it."""
 
     def called(self, run: SimRun, call: Call) -> None:
         """A call begins."""
+
+    def reached(self, run: SimRun, moment: str) -> None:
+        """User code is at a moment; may raise ProcessDiedError."""
 
     def before_record(self, run: SimRun) -> None:
         """The guard is asked for the next record; may raise ProcessDiedError."""
@@ -71,6 +74,20 @@ class Baton:
             action()
         finally:
             self._is_held = False
+        self._go_on()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Whoever has it stands still, in the middle of a call, and others run."""
+        assert self._is_held
+        self._is_held = False
+        try:
+            self._go_on()
+            yield
+        finally:
+            self._is_held = True
+
+    def _go_on(self) -> None:
         while self._waiting:
             self.run(self._waiting.pop(0))
 
@@ -85,7 +102,7 @@ class RealRun:
         maker: ProcessorMaker,
         stage: Stage,
         baton: Baton,
-        loop: asyncio.AbstractEventLoop,
+        loops: Loops,
     ) -> None:
         worker, epoch = run.worker, run.epoch
         facts = RunFacts(
@@ -111,7 +128,7 @@ class RealRun:
         self._maker = maker
         self._stage = stage
         self._baton = baton
-        self._loop = loop
+        self._loops = loops
         self._shard = ShardContext(self._shared)
         self._async_shard = AsyncShardContext(self._shared)
         self._processor: AnyProcessor | None = None
@@ -128,7 +145,8 @@ class RealRun:
         try:
             self._stage.called(self._run, call)
             try:
-                self._call_user(call)
+                with moments_go_to(self._reached):
+                    self._call_user(call)
             except InsideLoopError:
                 raise
             except (Exception, SystemExit, asyncio.CancelledError) as raised:  # noqa: BLE001 - user code
@@ -140,6 +158,9 @@ class RealRun:
         except ProcessDiedError:
             return
         self._report(call, error)
+
+    def _reached(self, moment: str) -> None:
+        self._stage.reached(self._run, moment)
 
     def _handed_upto(self, call: Call, error: BaseException | None) -> Position | None:
         """An auto processor that returns has been handed the batch, whatever it looked at."""
@@ -173,10 +194,12 @@ class RealRun:
         if call.reason is not None:
             self._shared.shutdown_reason = call.reason
         processor = self._processor
-        if isinstance(processor, AsyncRecordProcessor):
-            self._run_on_loop(self._await(processor, call))
-        elif processor is None:
+        if processor is None:
             return
+        # Behind the check of the fence, because that is where a frozen process is not seen.
+        self._reached(call.method)
+        if isinstance(processor, AsyncRecordProcessor):
+            self._loops.run(self._run.worker.worker_id, self._await(processor, call))
         elif call.method == "process_records":
             processor.process_records(
                 Batch(
@@ -191,18 +214,6 @@ class RealRun:
             processor.close()
         else:
             getattr(processor, call.method)(self._shard)
-
-    def _run_on_loop(self, call: Coroutine[object, object, None]) -> None:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop.run_until_complete(call)
-            return
-        call.close()
-        raise InsideLoopError(
-            "run_processor runs async processors on a loop of its own; call it from a plain "
-            "function, or as `await asyncio.to_thread(run_processor, ...)`"
-        )
 
     async def _await(self, processor: AsyncRecordProcessor, call: Call) -> None:
         if call.method == "process_records":
@@ -275,6 +286,7 @@ class _Port:
     ) -> Position | None:
         """Ask the core, and let the world go on until it has answered."""
         run = self._run
+        self._stage.reached(run, kind)
         answers: list[AnswerCheckpoint] = []
         run.ask(kind, at, handed=handed, then=answers.append, wait=wait, state=state)
         heap = run.worker.scene.heap
@@ -286,6 +298,8 @@ class _Port:
         assert answered, f"no answer to a {kind} of {run.key}"
         if answers[0].error is not None:
             raise answers[0].error
+        if wait:  # else it is not durable yet
+            self._stage.reached(run, f"{kind} returned")
         return answers[0].durable
 
     async def checkpoint_async(

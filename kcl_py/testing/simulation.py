@@ -40,17 +40,30 @@ class Simulation:
         incidents: Sequence[Incident] = (),
         on_error: OnError = _NO_ERROR_POLICY,
         batch_records: int = 10,
+        shards: int = 1,
+        may_miss: bool = False,
     ) -> ProcessorRun:
-        """Run a processor over records; see `run_processor`."""
+        """Run a processor over records; see `run_processor` for what it takes besides.
+
+        Args:
+            may_miss: Some incidents need not happen, as when chance decides on their moments.
+
+        Raises:
+            AssertionError: The run went to its end and an incident never happened: a test that
+                passes then has shown nothing.
+        """
         run = run_processor(
             processor,
             data,
             incidents=incidents,
             on_error=on_error,
             batch_records=batch_records,
+            shards=shards,
             seed=self.seed,
         )
         self.runs.append(run)
+        if run.shard_ended and run.missed and not may_miss:
+            raise AssertionError(f"these incidents never happened: {list(run.missed)}")
         return run
 
     def report(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.config import DeliveryConfig, WorkerConfig
@@ -12,33 +13,33 @@ from kcl_py.errors import LeaseLost
 from kcl_py.processor import classify
 from kcl_py.records import Record
 from kcl_py.testing.doubles import Payload, encode
-from kcl_py.testing.incidents import CrashAfter, HandOffAfter, LoseLeaseAfter, SplitAfter
-from kcl_py.testing.real_run import Baton, ProcessDiedError, RealRun
+from kcl_py.testing.incidents import HandOffAfter, MergeAfter, SplitAfter
+from kcl_py.testing.loops import Loops
+from kcl_py.testing.real_run import Baton, RealRun
+from kcl_py.testing.script import Script
 from kcl_py.testing.sim_code import Habits, ScriptedRun
+from kcl_py.testing.strikes import MOVE_SECONDS_MAX, Strikes
 from kcl_py.testing.world import World
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kcl_py.config import OnError
     from kcl_py.processor import ProcessorLike
     from kcl_py.records import Position
     from kcl_py.testing.incidents import Incident
+    from kcl_py.testing.script import Polite
     from kcl_py.testing.sim_run import Call, CodeRun, SimRun
     from kcl_py.testing.sim_worker import SimWorker
 
 PATIENCE_SECONDS: Final = 300.0
 """Virtual seconds without a new record or a shard's end after which a run is over."""
 
-MOVE_SECONDS_MAX: Final = 60.0
-"""Virtual seconds within which a lease must have moved; a bug of ours otherwise."""
-
 _TICK: Final = 0.25
 
 
 class Theatre:
-    """One shard, a worker, a script of incidents, and others who come in when they are needed.
+    """A stream, a worker, a script of incidents, and others who come in when they are needed.
 
     Attributes:
         records: What was put into the stream, in order.
@@ -55,20 +56,19 @@ class Theatre:
         incidents: Sequence[Incident],
         on_error: OnError,
         batch_records: int,
+        shards: int,
         seed: int,
-        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.records: list[Record] = []
         self.delivered: list[Record] = []
         self.errors: list[BaseException] = []
         self.calls: list[str] = []
         self.transcript: list[str] = []
+        self.script = Script(incidents, shards=shards)
         self._maker = classify(processor)
-        self._loop = loop
+        self._loops = Loops()
         self._baton = Baton()
-        script = sorted(incidents, key=lambda incident: incident.records)
-        self._sudden = [i for i in script if isinstance(i, CrashAfter | LoseLeaseAfter)]
-        self._polite = [i for i in script if isinstance(i, HandOffAfter | SplitAfter)]
+        self._shards = shards
         self._handed: set[tuple[str, Position]] = set()
         self._places: list[tuple[str, Position]] = []
         self._epochs: dict[tuple[str, int], int] = {}
@@ -78,7 +78,14 @@ class Theatre:
         config = WorkerConfig(
             on_error=on_error, delivery=DeliveryConfig(batch_records=batch_records)
         )
-        self._world = World(seed, workers=0, shards=1, config=config)
+        self._world = World(seed, workers=0, shards=shards, config=config)
+        self._strikes = Strikes(
+            self._world,
+            self._baton,
+            start_worker=self._start_worker,
+            note=self._note,
+            rng=random.Random(f"strikes/{seed}"),
+        )
         self._start_worker()
 
     def _start_worker(self) -> SimWorker:
@@ -87,7 +94,7 @@ class Theatre:
     def _make(self, run: SimRun) -> CodeRun:
         if self._is_epilogue(run.key):
             return ScriptedRun(run, Habits, self._world.rng)
-        return RealRun(run, maker=self._maker, stage=self, baton=self._baton, loop=self._loop)
+        return RealRun(run, maker=self._maker, stage=self, baton=self._baton, loops=self._loops)
 
     def _is_epilogue(self, key: str) -> bool:
         """Say whether a shard is there only so that those before it have an end."""
@@ -98,6 +105,14 @@ class Theatre:
 
     def play(self, data: list[Payload | Record]) -> None:
         """Put the records, let the incidents happen, close the shards, until all is processed."""
+        try:
+            self._play(data)
+        finally:
+            self._loops.close()
+        for incident in self.script.left():
+            self._note(f"never happened: {incident}")
+
+    def _play(self, data: list[Payload | Record]) -> None:
         progress, deadline = -1, 0.0
         while not self.is_over():
             done = len(self._handed) + len(self._ended())
@@ -122,18 +137,21 @@ class Theatre:
         if self._taker is not None and not self._has_moved(*self._taker):
             return
         self._taker = None
-        upto = min(self._polite[0].records, len(data)) if self._polite else len(data)
+        polite = self.script.polite
+        upto = min(polite[0].records, len(data)) if polite else len(data)
         for item in data[len(self.records) : upto]:
             self._put(item)
-        if not self._polite:
+        if not polite:
             self._close_shards()
-        elif len(self._handed) >= upto and self._happens(self._polite[0]):
-            self._polite.pop(0)
+        elif len(self._handed) >= upto and self._happens(polite[0]):
+            polite.pop(0)
 
     def _put(self, item: Payload | Record) -> None:
         given = item if isinstance(item, Record) else None
         content = encode(item) if given is None else given.data
-        key = "key" if given is None else given.partition_key or "key"
+        # One key for all would leave the other shards empty.
+        usual = "key" if self._shards == 1 else f"key-{len(self.records)}"
+        key = usual if given is None else given.partition_key or usual
         shard_id, record = self._world.stream.put(content, key)
         self.records.append(record)
         self._places.append((shard_id, record.position))
@@ -146,19 +164,42 @@ class Theatre:
                     self._closed.append(shard.shard_id)
                 return
 
-    def _happens(self, incident: HandOffAfter | SplitAfter) -> bool:
+    def _happens(self, incident: Polite) -> bool:
         """Let a polite incident happen; False: not yet."""
-        if isinstance(incident, SplitAfter):
-            key = self._key or self._world.stream.open_shards()[0].shard_id
-            before = len(self._world.stream.shards())
-            if not self._world.stream.split(key):
-                return False
-            self._note(f"{key} is split")
-            self._world.run_until(
-                lambda: len(self._world.stream.shards()) > before, within=MOVE_SECONDS_MAX
-            )
-            return True
-        return self._hand_off()
+        match incident:
+            case HandOffAfter():
+                return self._hand_off()
+            case SplitAfter():
+                key = self._open_keys()[0]
+                return self._reshard(f"{key} is split", lambda: self._world.stream.split(key))
+            case MergeAfter():
+                key, *others = self._open_keys()
+                other = self._neighbour(key, others)
+                return self._reshard(
+                    f"{key} and {other} are merged", lambda: self._world.stream.merge(key, other)
+                )
+
+    def _open_keys(self) -> list[str]:
+        """Return the open shards; where something was called last comes first."""
+        keys = [shard.shard_id for shard in self._world.stream.open_shards()]
+        return sorted(keys, key=lambda key: key != self._key)
+
+    def _neighbour(self, key: str, others: Sequence[str]) -> str:
+        ranges = {shard.shard_id: shard.hash_range for shard in self._world.stream.open_shards()}
+        low, high = ranges[key]
+        return next(
+            other for other in others if ranges[other][0] == high + 1 or ranges[other][1] == low - 1
+        )
+
+    def _reshard(self, what: str, reshard: Callable[[], bool]) -> bool:
+        before = len(self._world.stream.shards())
+        if not reshard():
+            return False
+        self._note(what)
+        self._world.run_until(
+            lambda: len(self._world.stream.shards()) > before, within=MOVE_SECONDS_MAX
+        )
+        return True
 
     def _hand_off(self) -> bool:
         victim = self._world.owner(self._key)
@@ -188,9 +229,8 @@ class Theatre:
 
     def _other_than(self, worker: SimWorker) -> SimWorker:
         """Return another worker that is up; a new one if need be."""
-        for other in self._world.living():
-            if other is not worker:
-                return other
+        for other in self._strikes.others_awake(worker):
+            return other
         fresh = self._start_worker()
         self._world.run_until(
             lambda: isinstance(self._world.table.store.read(fresh.worker_id), WorkerRow),
@@ -223,30 +263,20 @@ class Theatre:
             self.errors.append(error)
         if error is not None:
             self._note(f"  raised {type(error).__name__}: {error}")
+        else:
+            self._strikes.returned(run, call.method)
+            self.reached(run, f"{call.method} returned")
         if call.method == "process_records":
             self._befall(run)
 
-    def _befall(self, run: SimRun) -> None:
-        while self._sudden and len(self._handed) >= self._sudden[0].records:
-            incident = self._sudden.pop(0)
-            if isinstance(incident, CrashAfter):
-                self._note(f"  {run.worker.worker_id} dies")
-                run.worker.kill()
-                self._start_worker()
-                raise ProcessDiedError
-            self._freeze(run)
+    def reached(self, run: SimRun, moment: str) -> None:
+        """User code is at a moment."""
+        for incident in self.script.take_at(moment):
+            self._strikes.at_moment(run, incident)
 
-    def _freeze(self, run: SimRun) -> None:
-        """The process stands still until another worker has the lease."""
-        self._note(f"  {run.worker.worker_id} freezes")
-        run.worker.pause()
-        if not any(worker is not run.worker for worker in self._world.living()):
-            self._start_worker()
-        self._world.run_until(
-            lambda: self._world.owner(run.key) not in (None, run.worker), within=MOVE_SECONDS_MAX
-        )
-        self._note(f"  {run.worker.worker_id} goes on; the lease is lost")
-        run.worker.resume()
+    def _befall(self, run: SimRun) -> None:
+        while (incident := self.script.take_sudden(len(self._handed))) is not None:
+            self._strikes.between_records(run, incident)
 
     def _note(self, text: str) -> None:
         self.transcript.append(f"{self._world.now:9.3f}  {text}")
