@@ -15,11 +15,13 @@ from kcl_py.testing import run_processor
 from tests.docs.pages import EXAMPLES, PAGES, ROOT, blocks_of
 
 PATIENCE_SECONDS = 120
+SEEDS = 5
 PEOPLE = [{"name": name, "age": age} for name, age in (("Ada", 36), ("Alan", 41), ("Grace", 85))]
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    known = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), known])}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -37,9 +39,14 @@ def test_every_program_on_a_page_is_part_of_an_example(page: Path) -> None:
 @pytest.mark.slow
 def test_the_tests_of_the_examples_pass(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}"],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            # By name, so that it is the one beside these tests, whatever is installed.
+            *("-p", "kcl_py.testing.pytest_plugin", f"--kcl-seeds={SEEDS}"),
+            f"--basetemp={tmp_path}",
+        ],
         cwd=EXAMPLES,
-        env=environment(),
+        env={**environment(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         timeout=PATIENCE_SECONDS,
         check=False,
         capture_output=True,

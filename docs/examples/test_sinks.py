@@ -1,0 +1,171 @@
+"""Do the sinks keep their promise? Each is tested beside an old owner who will not give up."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+from kcl_py import LeaseLost, ShardContext
+from kcl_py.testing import (
+    CrashAt,
+    HandOffAfter,
+    LoseLeaseAfter,
+    LoseLeaseAt,
+    Simulation,
+    moment,
+)
+
+from fake_s3 import FakeS3
+from sink_dynamodb import TABLE, DynamoCounts
+from sink_s3 import NUMBERS, S3Parts
+
+PEOPLE = [{"name": f"person {number % 7}", "id": number} for number in range(120)]
+
+
+# ------------------------------------------------------------------ what is asked of every sink
+class Witness:
+    """Stands between the simulated world and a sink, and writes down who got through."""
+
+    seen: list[tuple[str, int]]
+
+    def initialize(self, shard: ShardContext) -> None:
+        self.mine = shard.fencing_token
+        super().initialize(shard)
+        self.seen.append(("announced", self.mine))
+
+    def write(self, *what: object) -> None:
+        moment("write")  # in the middle of a call: the old owner freezes here
+        try:
+            super().write(*what)
+        except LeaseLost:
+            self.seen.append(("refused", self.mine))
+            raise
+        self.seen.append(("wrote", self.mine))
+        moment("written")  # the sink has it, and no checkpoint says so
+
+
+def watched(sink: type) -> type:
+    return type("Watched", (Witness, sink), {"seen": []})
+
+
+def newest_first(seen: list[tuple[str, int]]) -> bool:
+    """Nobody gets through once somebody newer has announced itself."""
+    newest = 0
+    for what, token in seen:
+        if what == "announced":
+            newest = max(newest, token)
+        if what in ("announced", "wrote") and token < newest:
+            return False
+    return True
+
+
+def everything_happens(simulation: Simulation, sink: type, make: Callable[[type], object]) -> None:
+    ours = watched(sink)
+    at = simulation.rng.randint
+
+    run = simulation(
+        lambda: make(ours),
+        PEOPLE,
+        incidents=[
+            LoseLeaseAt(moment="write", nth=at(2, 3)),
+            CrashAt(moment="written", nth=at(4, 5)),
+            HandOffAfter(records=60),
+            LoseLeaseAt(moment="initialize", nth=5),
+            LoseLeaseAfter(records=at(70, 80)),
+            LoseLeaseAt(moment="write", nth=at(9, 10)),
+        ],
+        may_miss=True,
+    )
+
+    assert run.shard_ended, run.transcript
+    assert run.errors == ()
+    assert newest_first(ours.seen)
+
+
+def an_old_owner_is_refused(simulation: Simulation, sink: type, make: Callable) -> None:
+    ours = watched(sink)
+
+    run = simulation(
+        lambda: make(ours),
+        PEOPLE,
+        incidents=[LoseLeaseAt(moment="write", nth=3, until="initialized")],
+    )
+
+    assert run.shard_ended
+    tokens = sorted({token for _, token in ours.seen})
+    assert len(tokens) == 2  # the new owner goes on undisturbed
+    assert ("refused", tokens[0]) in ours.seen
+    assert ("refused", tokens[1]) not in ours.seen
+    assert newest_first(ours.seen)
+
+
+def a_late_announcement_is_refused(simulation: Simulation, sink: type, make: Callable) -> None:
+    ours = watched(sink)
+
+    run = simulation(
+        lambda: make(ours),
+        PEOPLE,
+        incidents=[LoseLeaseAt(moment="initialize", until="initialized")],
+    )
+
+    assert run.shard_ended
+    assert len({token for what, token in ours.seen if what == "announced"}) == 1
+
+
+EACH = pytest.mark.parametrize(
+    "ask", [everything_happens, an_old_owner_is_refused, a_late_announcement_is_refused]
+)
+
+
+# ---------------------------------------------------------------------------------- PostgreSQL
+@EACH
+def test_postgres_has_every_line_once(
+    ask: Callable, kcl_simulation: Simulation, postgres: str
+) -> None:
+    from sink_postgres import PostgresLedger, psycopg
+
+    with ExitStack() as opened:  # a process that dies in the simulation closes nothing
+
+        def make(sink: type) -> object:
+            made = sink(postgres)
+            opened.callback(made.close)
+            return made
+
+        ask(kcl_simulation, PostgresLedger, make)
+
+    with psycopg.connect(postgres) as db:
+        lines = [line for (line,) in db.execute("select line from ledger order by number")]
+    assert [json.loads(line) for line in lines] == PEOPLE
+
+
+# ------------------------------------------------------------------------------------ DynamoDB
+@EACH
+def test_dynamodb_counts_everybody_once(
+    ask: Callable, kcl_simulation: Simulation, dynamodb
+) -> None:
+    ask(kcl_simulation, DynamoCounts, lambda sink: sink(dynamodb))
+
+    items = dynamodb.scan(TableName=TABLE, ConsistentRead=True)["Items"]
+    counts: Counter[str] = Counter()
+    for item in items:
+        kind, _, rest = item["id"]["S"].partition("/")
+        if kind == "count":
+            counts[rest.partition("/")[2]] += int(item["people"]["N"])
+    assert counts == Counter(person["name"] for person in PEOPLE)
+
+
+# ------------------------------------------------------------------------------------------ S3
+@EACH
+def test_s3_has_every_line_once(
+    ask: Callable, kcl_simulation: Simulation, s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sink_s3.LINES_MAX", 8)
+    s3.lose_answers_to = [f"{NUMBERS - number}" for number in (1, 3, 6)]
+
+    ask(kcl_simulation, S3Parts, lambda sink: sink(s3, "archive"))
+
+    parts = [s3.objects[key][0] for key in sorted(s3.objects, reverse=True)]
+    assert [json.loads(line) for line in b"".join(parts).splitlines()] == PEOPLE
