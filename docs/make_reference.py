@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from testing_reference import testing_page
 from typer.models import ArgumentInfo, OptionInfo
 
 from kcl_py import (
@@ -243,7 +244,11 @@ def escape(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "cli.md": commands_page}
+PAGES = {
+    "settings.md": settings_page,
+    "cli.md": commands_page,
+    "testing.md": lambda: testing_page(MADE),
+}
 
 
 if __name__ == "__main__":

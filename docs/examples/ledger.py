@@ -1,7 +1,6 @@
 """Every record exactly once in a database: the token and the position are stored beside the data.
 
-Here with SQLite, so that it runs anywhere. The statements are those of PostgreSQL, but for the
-placeholders (`%s` there) and `for update` behind the select, which SQLite does not need.
+Here with SQLite, so that it runs anywhere. For PostgreSQL see `sink_postgres.py`.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Awakening: TypeAlias = Literal["taken", "initialized", "processed"]
-"""When a frozen process goes on: another worker has taken the shard, and has called `initialize`,
-and has processed its first batch as well."""
+"""When a frozen process goes on: the shard is taken, or the new owner's `initialize` has returned,
+or its first batch as well."""
 
 # ------------------------------------------------------------------- after so many records
 
@@ -110,3 +110,4 @@ Incident: TypeAlias = (
     | SplitAfter
     | ThrottleAfter
 )
+"""What may be given as `incidents`, in any order."""

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 import kcl_py
+import kcl_py.testing
 from kcl_py.aws import attributes
 from kcl_py.cli.errors import ExitCode
 from kcl_py.errors import ConfigError, KclError
@@ -33,13 +34,26 @@ def maker() -> Iterator[ModuleType]:
     sys.path.remove(str(DOCS))
 
 
-@pytest.mark.parametrize("page", ["settings.md", "cli.md"])
+@pytest.mark.parametrize("page", ["settings.md", "cli.md", "testing.md"])
 def test_made_pages_are_as_they_would_be_made_now(maker: ModuleType, page: str) -> None:
     made = maker.PAGES[page]()
 
     assert (REFERENCE / page).read_text(encoding="utf-8") == made, (
         "run: python docs/make_reference.py"
     )
+
+
+def test_every_name_of_the_test_kit_is_on_its_page_and_described(maker: ModuleType) -> None:
+    text = (REFERENCE / "testing.md").read_text(encoding="utf-8")
+    sections = {part.split("`")[0]: part for part in text.split("\n### `")[1:]}
+
+    assert set(kcl_py.testing.__all__) <= set(sections)
+    grouped = [
+        name for names in maker.testing_page.__globals__["GROUPS"].values() for name in names
+    ]
+    assert sorted(grouped) == sorted(kcl_py.testing.__all__)
+    silent = [name for name, part in sections.items() if not part.split("```")[-1].strip()]
+    assert silent == []
 
 
 def test_every_setting_is_on_the_page() -> None:
