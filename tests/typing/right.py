@@ -34,6 +34,18 @@ from kcl_py import (
     WorkerEvent,
     each_record,
 )
+from kcl_py.testing import (
+    CheckpointLog,
+    CrashAfter,
+    CrashAt,
+    Incident,
+    LoseLeaseAt,
+    ProcessorRun,
+    Simulation,
+    make_async_batch,
+    make_batch,
+    run_processor,
+)
 
 
 @dataclass
@@ -142,3 +154,13 @@ def either(make: Callable[[], AnyProcessor]) -> None:
 
 async def on_my_loop() -> None:
     await Worker(app_name="a", stream="s", processor=Stored).run_async()
+
+
+def tested(kcl_simulation: Simulation) -> None:
+    assert_type(make_batch([{"age": 3}, b"raw"]), tuple[Batch, CheckpointLog])
+    assert_type(make_async_batch(["text"]), tuple[AsyncBatch, CheckpointLog])
+    incidents: list[Incident] = [CrashAfter(records=3), LoseLeaseAt(moment="write", until="taken")]
+    assert_type(run_processor(count, [1, 2], incidents=incidents), ProcessorRun)
+    crashes = [CrashAt(moment="write", nth=2)]
+    assert_type(kcl_simulation(Stored, range(10), incidents=crashes), ProcessorRun)
+    assert_type(kcl_simulation.rng.randrange(3), int)
