@@ -54,13 +54,13 @@ class Script:
             return self._sudden.pop(0)
         return None
 
-    def take_at(self, moment: str) -> list[Momentary]:
-        """Note that a moment has come; take what happens at it."""
+    def take_at(self, moment: str) -> tuple[list[Momentary], int]:
+        """Note that a moment has come; take what happens at it, and say how often it has come."""
         self._seen[moment] += 1
         nth = self._seen[moment]
         due = [i for i in self._momentary if i.moment == moment and i.nth == nth]
         self._momentary = [i for i in self._momentary if i not in due]
-        return due
+        return due, nth
 
     def left(self) -> list[Incident]:
         """Return what has not happened."""

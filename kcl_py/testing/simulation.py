@@ -52,6 +52,7 @@ class Simulation:
             AssertionError: The run went to its end and an incident never happened: a test that
                 passes then has shown nothing.
         """
+        __tracebackhide__ = True  # pytest shows the line of the test
         run = run_processor(
             processor,
             data,

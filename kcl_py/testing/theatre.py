@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from kcl_py.config import DeliveryConfig, WorkerConfig
+from kcl_py.core.commands import Method
 from kcl_py.core.events import Applied
 from kcl_py.core.leases import writes
 from kcl_py.core.leases.rows import LeaseRow, WorkerRow
@@ -36,6 +37,7 @@ PATIENCE_SECONDS: Final = 300.0
 """Virtual seconds without a new record or a shard's end after which a run is over."""
 
 _TICK: Final = 0.25
+_CALLS: Final = frozenset(get_args(Method))
 
 
 class Theatre:
@@ -271,7 +273,10 @@ class Theatre:
 
     def reached(self, run: SimRun, moment: str) -> None:
         """User code is at a moment."""
-        for incident in self.script.take_at(moment):
+        due, nth = self.script.take_at(moment)
+        if moment.removesuffix(" returned") not in _CALLS:
+            self._note(f"  {moment!r}, nth={nth}")
+        for incident in due:
             self._strikes.at_moment(run, incident)
 
     def _befall(self, run: SimRun) -> None:

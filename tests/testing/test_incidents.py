@@ -122,6 +122,15 @@ def test_the_nth_time_counts_over_all_epochs() -> None:
     assert run.missed == ()
 
 
+def test_the_transcript_counts_moments_so_that_nth_can_be_looked_up() -> None:
+    run = run_processor(Writes, range(30))
+
+    lines = [line.split(maxsplit=1)[1] for line in run.transcript.splitlines()]
+    assert [line for line in lines if "write" in line] == [f"'write', nth={n}" for n in (1, 2, 3)]
+    assert lines.count("'checkpoint returned', nth=3") == 1
+    assert not any("'initialize" in line or "'process_records" in line for line in lines)
+
+
 def test_what_never_happened_is_said() -> None:
     never: list[Incident] = [CrashAfter(records=31), CrashAt(moment="shutdown_requestet")]
 
