@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 
 import pytest
-from kcl_py import LeaseLost, ShardContext
+from kcl_py import LeaseLost, Position, ShardContext
 from kcl_py.testing import (
     CrashAt,
     HandOffAfter,
     LoseLeaseAfter,
     LoseLeaseAt,
     Simulation,
+    make_batch,
+    make_record,
     moment,
 )
 
@@ -139,6 +142,57 @@ def test_postgres_has_every_line_once(
     with psycopg.connect(postgres) as db:
         lines = [line for (line,) in db.execute("select line from ledger order by number")]
     assert [json.loads(line) for line in lines] == PEOPLE
+
+
+def begin_to_write(sink: object) -> Position:
+    """Open a transaction, move the position, and stand still."""
+    from sink_postgres import ADVANCE
+
+    sink.db.execute("begin")
+    moved = {**sink.facts, "position": "7/0", "done": str(sink.done)}
+    assert sink.db.execute(ADVANCE, moved).rowcount == 1
+    return Position.parse("7/0")
+
+
+def two_owners(dsn: str) -> tuple[object, object, ShardContext]:
+    """An old owner that has announced itself, a new one that has not, and the new one's shard."""
+    from sink_postgres import PostgresLedger
+
+    shards = [make_batch(["a"], fencing_token=token)[0].shard for token in (1, 2)]
+    old, new = PostgresLedger(dsn), PostgresLedger(dsn)
+    old.initialize(shards[0])
+    return old, new, shards[1]
+
+
+def test_postgres_lets_a_new_owner_in_when_the_old_one_has_committed(postgres: str) -> None:
+    old, new, shard = two_owners(postgres)
+    with ThreadPoolExecutor(1) as beside, closing(old), closing(new):
+        left = begin_to_write(old)
+        announced = beside.submit(new.initialize, shard)
+        while not old.db.execute("select 1 from pg_locks where not granted").fetchall():
+            assert not announced.done()
+        old.db.execute("commit")
+        announced.result(timeout=10)
+
+        assert new.done == left
+        with pytest.raises(LeaseLost):
+            old.write([make_record("late")])
+
+
+def test_postgres_ends_a_transaction_that_stands_still(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sink_postgres
+
+    monkeypatch.setattr(sink_postgres, "OPTIONS", sink_postgres.OPTIONS.replace("5s", "200ms"))
+    old, new, shard = two_owners(postgres)
+    with closing(old), closing(new):
+        begin_to_write(old)
+        new.initialize(shard)  # waits until the server has thrown the old one out
+
+        assert new.done == Position.parse("0/0")
+        with pytest.raises(sink_postgres.psycopg.Error):
+            old.db.execute("commit")
 
 
 # ------------------------------------------------------------------------------------ DynamoDB

@@ -1,12 +1,15 @@
-"""Does the page of guarantees say what happens when a clock runs wrong? Measured in simulation."""
+"""Does the page of guarantees say what happens when an assumption fails? Seen in simulation."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
+from kcl_py.core.events import Applied, Refused
+from kcl_py.core.leases.writes import RowWrite, WriteKind
 from kcl_py.testing.clocks import WORLD_BEGAN_AT
 from kcl_py.testing.faults import Fate
 from kcl_py.testing.world import World
@@ -68,6 +71,48 @@ def test_a_clock_that_falls_behind_the_wall_clock_is_noticed() -> None:
     assert "clock.jumped" in log
     assert "clock.jumped" not in silent
     assert seen == 0.0 < blind
+
+
+def let_both_win(world: World, key: str) -> list[str]:
+    """Break A2 once: the next two takes of a lease at one counter both succeed. Returns whose."""
+    takers: list[str] = []
+    apply = world.table.apply
+
+    def broken(worker: str, write: RowWrite, sent_at: float) -> Applied | Refused:
+        if write.kind is not WriteKind.TAKE or write.key != key or len(takers) == 2:
+            return apply(worker, write, sent_at)
+        takers.append(worker)
+        if len(takers) == 1:  # it is under way until the other one is there, too
+            within = world.now + 1.9
+            if world.heap.run_until(within, stop=lambda: len(takers) == 2):
+                write = replace(write, tests=())
+        return apply(worker, write, sent_at)
+
+    world.table.apply = broken  # type: ignore[method-assign]
+    return takers
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_takes_that_both_win_have_one_token_and_end_at_the_next_renewal(seed: int) -> None:
+    world = World(seed, workers=3, shards=3)
+    world.watchers.clear()
+    world.put_steadily(20.0)
+    world.run_for(40)
+    key = world.open_keys()[0]
+    takers = let_both_win(world, key)
+    began = len(world.trace.lines)
+
+    next(worker for worker in world.living() if key in world.held(worker)).kill()
+    world.run_for(40)
+
+    lines = [line for line in world.trace.lines[began:] if line.key == key]
+    taken = [line for line in lines if line.what == "lease.taken"]
+    lost = [line for line in lines if line.what == "lease.lost"]
+    assert sorted(line.who for line in taken) == sorted(takers)
+    assert len({line.facts[0] for line in taken}) == 1
+    assert str(taken[0].facts[0]).startswith("token=")
+    assert len(lost) == 1
+    assert lost[0].at - taken[0].at < DURATION / 3 + 0.1
 
 
 def test_the_page_has_these_figures() -> None:
