@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from functools import partial
+from itertools import count
 
 import pytest
 from kcl_py import LeaseLost, Position, ShardContext
@@ -118,8 +120,43 @@ def a_late_announcement_is_refused(simulation: Simulation, sink: type, make: Cal
     assert len({token for what, token in ours.seen if what == "announced"}) == 1
 
 
+class Unheard(Witness):
+    """The answer to one write gets lost; another write is applied when nobody waits any more."""
+
+    calls: Iterator[int]
+    late: list[Callable[[], None]]
+
+    def write(self, *what: object) -> None:
+        number = next(self.calls)
+        while self.late:
+            with suppress(Exception):  # it may well be refused
+                self.late.pop()()
+        if number == 5:
+            self.late.append(partial(super().write, *what))
+            raise ConnectionError("no answer")
+        super().write(*what)
+        if number == 3:
+            raise ConnectionError("no answer")
+
+
+def answers_get_lost(simulation: Simulation, sink: type, make: Callable[[type], object]) -> None:
+    ours = type("Unheard", (Unheard, sink), {"seen": [], "late": [], "calls": count(1)})
+
+    run = simulation(lambda: make(ours), PEOPLE)
+
+    assert run.shard_ended
+    assert [type(error) for error in run.errors] == [ConnectionError, ConnectionError]
+    assert ours.late == []
+
+
 EACH = pytest.mark.parametrize(
-    "ask", [everything_happens, an_old_owner_is_refused, a_late_announcement_is_refused]
+    "ask",
+    [
+        everything_happens,
+        an_old_owner_is_refused,
+        a_late_announcement_is_refused,
+        answers_get_lost,
+    ],
 )
 
 

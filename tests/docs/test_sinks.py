@@ -43,6 +43,12 @@ BUGS = [
         "OR fencing_token <= :token",
         "OR fencing_token <= :token OR fencing_token > :token",
     ),
+    Bug(
+        "dynamodb",
+        "position-uncompared",
+        "AND done = :done",
+        "AND (done = :done OR done <> :done)",
+    ),
     Bug("dynamodb", "position-ignored", "if record.position > self.done:", "if record:"),
     Bug("s3", "unconditional", ', IfNoneMatch="*"', ""),
     Bug("s3", "token-unchecked", "if there != tags:", "if not there:"),
