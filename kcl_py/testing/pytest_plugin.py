@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    import pluggy
+
     from kcl_py.local import Engine
     from kcl_py.testing.simulation import Simulation
 
@@ -82,17 +84,17 @@ def kcl_simulation(request: pytest.FixtureRequest) -> Simulation:
     return simulation
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(hookwrapper=True)  # the way that older versions of pytest know as well
 def pytest_runtest_makereport(
     item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     """Add what happened in the simulated world to the report of a failure."""
-    report = yield
+    outcome = yield
+    report = outcome.get_result()
     simulation = item.stash.get(_simulation, None)
     if report.failed and report.when == "call" and simulation is not None:
         again = f'pytest "{item.nodeid}" --kcl-seed {simulation.seed}'
         report.sections.append((_FIXTURE, f"{simulation.report()}\n\nto repeat it: {again}"))
-    return report
 
 
 @pytest.fixture

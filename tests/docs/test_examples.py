@@ -15,8 +15,8 @@ import pytest
 from kcl_py.testing import run_processor
 from tests.docs.pages import EXAMPLES, PAGES, ROOT, blocks_of
 
-PATIENCE_SECONDS = 120
-SEEDS = 5
+PATIENCE_SECONDS = 240
+SEEDS = 3
 PEOPLE = [{"name": name, "age": age} for name, age in (("Ada", 36), ("Alan", 41), ("Grace", 85))]
 
 
