@@ -138,7 +138,11 @@ class RealRun:
         self._baton.run(lambda: self._perform(call))
 
     def _perform(self, call: Call) -> None:
-        if not self._run.worker.alive:
+        worker = self._run.worker
+        if not worker.alive:
+            return
+        if worker.is_paused:  # another call of it is frozen, and others have the baton meanwhile
+            worker.later(0.0, lambda: self.call(call))
             return
         error: BaseException | None = None
         self._port.begin()

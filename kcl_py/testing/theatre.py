@@ -217,17 +217,15 @@ class Theatre:
 
     def _has_moved(self, key: str, taker: SimWorker) -> bool:
         row = self._world.table.store.read(key)
-        if isinstance(row, LeaseRow) and not row.in_handoff and row.owner != taker.worker_id:
+        if not isinstance(row, LeaseRow) or row.is_finished:
+            return True
+        if not row.in_handoff and row.owner != taker.worker_id:
             # It would fall below its share; a worker that stops hands over all the same.
             victim = self._world.owner(key)
             if victim is not None and victim is not taker:
                 victim.stop()
             return victim is taker
-        return (
-            not isinstance(row, LeaseRow)
-            or row.is_finished
-            or (row.owner == taker.worker_id and not row.in_handoff and not row.is_offered)
-        )
+        return row.owner == taker.worker_id and not row.in_handoff and not row.is_offered
 
     def _other_than(self, worker: SimWorker) -> SimWorker:
         """Return another worker that is up; a new one if need be."""

@@ -331,6 +331,35 @@ def test_a_shard_alone_is_not_merged(incidents: list[Incident]) -> None:
         run_processor(Writes, range(30), incidents=incidents)
 
 
+def test_a_frozen_process_runs_none_of_its_other_shards() -> None:
+    run = run_processor(
+        Writes, range(40), shards=3, incidents=[LoseLeaseAt(moment="checkpoint returned")]
+    )
+
+    lines = run.transcript.splitlines()
+    frozen = next(i for i, line in enumerate(lines) if "freezes" in line)
+    awake = next(i for i, line in enumerate(lines) if "goes on" in line)
+    assert not any(f"epoch {n}: " in line for line in lines[frozen:awake] for n in (1, 2, 3))
+    assert run.errors == ()
+    assert run.shard_ended
+
+
+def test_a_shard_that_ends_in_the_middle_of_a_handoff_moves_no_more() -> None:
+    incidents: list[Incident] = [
+        LoseLeaseAt(moment="shard_ended returned"),
+        LoseLeaseAt(moment="write", nth=2),
+        MergeAfter(records=14),
+        HandOffAfter(records=14),
+    ]
+
+    runs = [
+        run_processor(Writes, range(60), shards=2, incidents=incidents, seed=seed)
+        for seed in range(20)
+    ]
+
+    assert [seed for seed, run in enumerate(runs) if not run.shard_ended] == []
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_several_shards_with_everything_at_once(seed: int) -> None:
     incidents: list[Incident] = [
