@@ -20,6 +20,7 @@ from kcl_py.processor import (
 from kcl_py.shell.user_errors import user_error
 from kcl_py.testing.loops import InsideLoopError
 from kcl_py.testing.moments import moments_go_to
+from kcl_py.testing.watch import ViolationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -151,8 +152,8 @@ class RealRun:
             try:
                 with moments_go_to(self._reached):
                     self._call_user(call)
-            except InsideLoopError:
-                raise
+            except (InsideLoopError, ViolationError):
+                raise  # the kit's own
             except (Exception, SystemExit, asyncio.CancelledError) as raised:  # noqa: BLE001 - user code
                 error = raised
             if call.method == "process_records":

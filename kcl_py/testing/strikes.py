@@ -55,8 +55,8 @@ class Strikes:
 
     def others_awake(self, worker: SimWorker) -> list[SimWorker]:
         """Return those who could take a shard of this worker."""
-        living = self._world.living()
-        return [other for other in living if other is not worker and not other.is_paused]
+        living = [other for other in self._world.living() if other is not worker]
+        return [other for other in living if not other.is_paused and not other.stopping]
 
     def between_records(self, run: SimRun, incident: Sudden) -> None:
         """Let an incident strike between two records; may raise ProcessDiedError."""
@@ -106,7 +106,8 @@ class Strikes:
         self._world.after(seconds, end)
 
     def _wait_until_taken(self, run: SimRun) -> None:
-        if not self.others_awake(run.worker):
+        # Who has an object of an earlier epoch there cannot begin before that one has closed.
+        if not any(not other.open_runs(run.key) for other in self.others_awake(run.worker)):
             self._start_worker()
 
         def taken() -> bool:

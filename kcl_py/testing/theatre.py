@@ -219,6 +219,9 @@ class Theatre:
         row = self._world.table.store.read(key)
         if not isinstance(row, LeaseRow) or row.is_finished:
             return True
+        if not taker.alive:
+            self._note(f"{taker.worker_id}, who asked for {key}, is no more")
+            return True
         if not row.in_handoff and row.owner != taker.worker_id:
             # It would fall below its share; a worker that stops hands over all the same.
             victim = self._world.owner(key)

@@ -42,6 +42,9 @@ CALLS = (
 ASKED = ("checkpoint", "prepare", "commit")
 MOMENTS = ("write", *(f"{name}{end}" for name in (*CALLS, *ASKED) for end in ("", " returned")))
 
+ONCE_STUCK = (196, 202, 552)
+"""Seeds of scripts that the kit could not play to their end."""
+
 
 class Plain(RecordProcessor):
     idle_after: ClassVar[float | None] = 1.0
@@ -105,7 +108,7 @@ def some_incidents(rng: random.Random, records: int, shards: int) -> list[Incide
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(40), *ONCE_STUCK])
 def test_every_script_is_played_to_its_end(seed: int) -> None:
     rng = random.Random(seed)
     records, shards = rng.choice((20, 60)), rng.choice((1, 1, 2, 3))
