@@ -29,7 +29,7 @@ def overlap(rate: float, *, is_cut: bool, is_wall_right: bool = False) -> tuple[
         is_wall_right: Only its monotonic clock is wrong.
     """
     world = World(1, workers=0, shards=1)
-    world.watchers.clear()  # they would end the world at the first overlap
+    world.mute_all()  # else the first overlap would end the world
     slow = world.start_worker(rate=rate)
     if not is_wall_right:
         slow.clock.wall = lambda: WORLD_BEGAN_AT + rate * world.now  # type: ignore[method-assign]
@@ -95,7 +95,7 @@ def let_both_win(world: World, key: str) -> list[str]:
 @pytest.mark.parametrize("seed", range(3))
 def test_two_takes_that_both_win_have_one_token_and_end_at_the_next_renewal(seed: int) -> None:
     world = World(seed, workers=3, shards=3)
-    world.watchers.clear()
+    world.mute_all()
     world.put_steadily(20.0)
     world.run_for(40)
     key = world.open_keys()[0]
