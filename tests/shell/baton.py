@@ -16,12 +16,14 @@ import asyncio
 import contextlib
 import hashlib
 import importlib
+import logging
+import os
 import pkgutil
 import random
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -44,6 +46,15 @@ TICK = 1e-6
 
 START = 1_000.0
 WALL_AHEAD = 1_000_000.0
+
+
+def seeds(count: int) -> Sequence[int]:
+    """Return that many seeds.
+
+    `KCL_SHELL_SEED=7 pytest ...` runs that one alone, `KCL_SHELL_SEEDS=1000` so many.
+    """
+    chosen, wanted = os.environ.get("KCL_SHELL_SEED"), os.environ.get("KCL_SHELL_SEEDS")
+    return range(int(wanted or count)) if chosen is None else (int(chosen),)
 
 
 class Stuck(AssertionError):
@@ -100,12 +111,14 @@ class Baton:
         hold_up_rate: float | None = None,
         hold_up_max: float = 0.3,
     ) -> None:
+        self.seed = seed
         rng = self.rng = random.Random(f"baton {seed}")
         drawn = rng.choice((0.0, 0.002, 0.02, 0.2))
         self._line_rate = drawn if line_rate is None else line_rate
         drawn = rng.choice((0.0, 0.0, 0.001, 0.01))
         self._hold_up_rate = drawn if hold_up_rate is None else hold_up_rate
         self._hold_up_max = hold_up_max
+        self._keep_rate = rng.choice((0.0, 0.6, 0.9))
         self.time = START
         self.step = 0
         self.log: list[str] = []
@@ -217,8 +230,14 @@ class Baton:
         self.step += 1
         self.time += TICK
         self._switches += 1
+        if self._switches > SWITCHES_MAX:
+            self._give_up("threads pass the baton on and on")
+            return
         if self._hold_up_rate and self.rng.random() < self._hold_up_rate:
             self.time += self.rng.uniform(0.0, self._hold_up_max)
+        if me.is_alive and self.rng.random() < self._keep_rate and me.can_run(self.time):
+            me.gate.release()
+            return
         chosen = self._choose()
         if chosen is None:
             return
@@ -229,9 +248,6 @@ class Baton:
 
     def _choose(self) -> Actor | None:
         """Choose who goes on; None: nobody can, and the main thread is told so."""
-        if self._switches > SWITCHES_MAX:
-            self._give_up("threads pass the baton on and on")
-            return None
         everybody = [self._main, *(actor for actor in self.actors if actor.is_alive)]
         able = [actor for actor in everybody if actor.can_run(self.time)]
         if not able:
@@ -279,10 +295,10 @@ class Baton:
     def __enter__(self) -> Self:
         self._by_ident[threading.get_ident()] = self._main
         for module in MODULES:
-            self._replace(module, "threading", primitives.threading_of(self))
-            self._replace(module, "queue", primitives.queue_of(self))
-            self._replace(module, "Future", partial(primitives.Future, self))
-        self._replace(asyncio, "new_event_loop", partial(primitives.Loop, self))
+            self.replace(module, "threading", primitives.threading_of(self))
+            self.replace(module, "queue", primitives.queue_of(self))
+            self.replace(module, "Future", partial(primitives.Future, self))
+        self.replace(asyncio, "new_event_loop", partial(primitives.Loop, self))
         self._set_trace()
         return self
 
@@ -294,15 +310,20 @@ class Baton:
     ) -> None:
         sys.settrace(None)
         self._is_over = True
+        logging.disable()  # what threads say that are ended on their way is not news
         for actor in self.actors:
             if actor.is_alive and actor.thread is not None:
                 with contextlib.suppress(RuntimeError):  # it was stopped on its way to its gate
                     actor.gate.release()
                 threading.Thread.join(actor.thread, 5.0)
+        logging.disable(logging.NOTSET)
+        if error is not None:
+            error.add_note(f"KCL_SHELL_SEED={self.seed} replays it")
         for undo in reversed(self._undo):
             undo()
 
-    def _replace(self, module: Any, name: str, value: object) -> None:
+    def replace(self, module: Any, name: str, value: object) -> None:
+        """Set a name of a module, if it has it, until the baton is put down."""
         if hasattr(module, name):
             self._undo.append(partial(setattr, module, name, getattr(module, name)))
             setattr(module, name, value)

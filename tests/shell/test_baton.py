@@ -81,7 +81,7 @@ def lost_updates(seed: int) -> int:
 
 
 def test_a_race_is_found() -> None:
-    assert sum(lost_updates(seed) > 0 for seed in range(SEEDS)) > SEEDS * 0.5
+    assert sum(lost_updates(seed) > 0 for seed in range(SEEDS)) > SEEDS * 0.2
 
 
 def test_a_lock_keeps_others_out() -> None:
