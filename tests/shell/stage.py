@@ -124,7 +124,9 @@ class Stage:
         return self.end(worker, patience=patience)
 
     def _core(self, **arguments: Any) -> Any:
-        return self.witness.spy(WorkerCore(**arguments), self.core_cost)
+        return self.witness.spy(
+            WorkerCore(**arguments), arguments["worker_id"], cost=self.core_cost
+        )
 
 
 class _Connecting:
@@ -246,9 +248,10 @@ def _records_before(start: Start) -> int:
     return number - 1 if start.kind is StartKind.AT else number
 
 
-def run_id_of(shard: ShardContext | AsyncShardContext) -> int:
+def run_of(shard: ShardContext | AsyncShardContext) -> str:
+    """Name a run as the witness does."""
     port: Any = shard._run.port
-    return int(port._run_id)
+    return f"{shard.worker_id}/{port._run_id}"
 
 
 class Code(RecordProcessor):
@@ -256,19 +259,19 @@ class Code(RecordProcessor):
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.run_id = 0
+        self.run = ""
         self.shard: ShardContext | None = None
 
     def initialize(self, shard: ShardContext) -> None:
-        self.run_id, self.shard = run_id_of(shard), shard
+        self.run, self.shard = run_of(shard), shard
         self._inside("initialize", shard)
 
     def process_records(self, batch: Batch) -> None:
         shard, stage = batch.shard, self.stage
-        with stage.witness.inside(self.run_id, "process_records"):
+        with stage.witness.inside(self.run, "process_records"):
             for record in batch:
                 stage.witness.record(
-                    self.run_id, shard.lease_key, shard.fencing_token, record.sequence_number
+                    self.run, shard.lease_key, shard.fencing_token, record.sequence_number
                 )
                 stage.behave("record", shard, batch)
             stage.behave("process_records", shard, batch)
@@ -284,7 +287,7 @@ class Code(RecordProcessor):
         self._inside("close", self.shard)
 
     def _inside(self, method: str, shard: ShardContext) -> None:
-        with self.stage.witness.inside(self.run_id, method):
+        with self.stage.witness.inside(self.run, method):
             self.stage.behave(method, shard, None)
 
 
@@ -293,33 +296,33 @@ class AsyncCode(AsyncRecordProcessor):
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.run_id = 0
+        self.run = ""
 
     async def initialize(self, shard: AsyncShardContext) -> None:
-        self.run_id = run_id_of(shard)
-        with self.stage.witness.inside(self.run_id, "initialize"):
+        self.run = run_of(shard)
+        with self.stage.witness.inside(self.run, "initialize"):
             await self.behave("initialize", shard)
 
     async def process_records(self, batch: AsyncBatch) -> None:
         shard, witness = batch.shard, self.stage.witness
-        with witness.inside(self.run_id, "process_records"):
+        with witness.inside(self.run, "process_records"):
             for record in batch:
                 witness.record(
-                    self.run_id, shard.lease_key, shard.fencing_token, record.sequence_number
+                    self.run, shard.lease_key, shard.fencing_token, record.sequence_number
                 )
                 await self.behave("record", shard)
             await self.behave("process_records", shard)
 
     async def shutdown_requested(self, shard: AsyncShardContext) -> None:
-        with self.stage.witness.inside(self.run_id, "shutdown_requested"):
+        with self.stage.witness.inside(self.run, "shutdown_requested"):
             await self.behave("shutdown_requested", shard)
 
     async def lease_lost(self, shard: AsyncShardContext) -> None:
-        with self.stage.witness.inside(self.run_id, "lease_lost"):
+        with self.stage.witness.inside(self.run, "lease_lost"):
             await self.behave("lease_lost", shard)
 
     async def close(self) -> None:
-        with self.stage.witness.inside(self.run_id, "close"):
+        with self.stage.witness.inside(self.run, "close"):
             await self.behave("close", None)
 
     async def behave(self, method: str, shard: AsyncShardContext | None) -> None:

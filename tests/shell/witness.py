@@ -60,7 +60,7 @@ class Yielded:
 
     step: int
     reading: float
-    run_id: int
+    run: str
     key: str
     token: int
     position: str
@@ -87,7 +87,8 @@ class Life:
 class Spied:
     """A core whose every word is taken down. One thread alone may use it."""
 
-    def __init__(self, core: Core, witness: Witness, cost: float = 0.0) -> None:
+    def __init__(self, core: Core, witness: Witness, name: str, cost: float) -> None:
+        self.name = name
         self.turns: list[Turn] = []
         self._core = core
         self._witness = witness
@@ -109,6 +110,10 @@ class Spied:
     def status(self, now: float) -> WorkerStatus:
         self._enter()
         return self._core.status(now)
+
+    def run(self, run_id: int) -> str:
+        """Name a run of this core's."""
+        return f"{self.name}/{run_id}"
 
     def finish(self) -> Turn | None:
         """The turn that ended it; None: none did."""
@@ -152,7 +157,7 @@ class Witness:
         self.cores: list[Spied] = []
         self.calls: list[Call] = []
         self.yielded: list[Yielded] = []
-        self.lives: dict[int, Life] = defaultdict(Life)
+        self.lives: dict[str, Life] = defaultdict(Life)
         self.heard: list[str] = []
         self.open_asks: dict[int, str] = {}
         self.ended_at: int | None = None
@@ -166,8 +171,8 @@ class Witness:
     def accuse(self, text: str) -> None:
         self._said.append(text)
 
-    def spy(self, core: Core, cost: float = 0.0) -> Spied:
-        spied = Spied(core, self, cost)
+    def spy(self, core: Core, name: str = "w-1", *, cost: float = 0.0) -> Spied:
+        spied = Spied(core, self, name, cost)
         self.cores.append(spied)
         return spied
 
@@ -183,21 +188,21 @@ class Witness:
             call.ended = self.baton.time
 
     @contextlib.contextmanager
-    def inside(self, run_id: int, method: str) -> Iterator[None]:
+    def inside(self, run: str, method: str) -> Iterator[None]:
         """One call of user code."""
-        life = self.lives[run_id]
+        life = self.lives[run]
         if life.busy is not None:
-            self.accuse(f"order: run {run_id} is in {life.busy} when {method} is called")
+            self.accuse(f"order: run {run} is in {life.busy} when {method} is called")
         if "close" in life.methods or (not life.methods and method not in ("initialize", "close")):
-            self.accuse(f"order: run {run_id} is called with {method} after {life.methods}")
+            self.accuse(f"order: run {run} is called with {method} after {life.methods}")
         life.methods.append(method)
         life.busy = method
-        self.baton.note(f"enter {run_id} {method}")
+        self.baton.note(f"enter {run} {method}")
         try:
             yield
         finally:
             life.busy, life.left_at = None, self.baton.time
-            self.baton.note(f"leave {run_id} {method}")
+            self.baton.note(f"leave {run} {method}")
 
     @contextlib.contextmanager
     def asking(self, what: str) -> Iterator[None]:
@@ -210,12 +215,12 @@ class Witness:
         finally:
             del self.open_asks[number]
 
-    def record(self, run_id: int, key: str, token: int, position: str) -> None:
+    def record(self, run: str, key: str, token: int, position: str) -> None:
         """User code was given this record."""
         me = self.baton.me()
         assert me is not None
         step, reading = me.reading
-        self.yielded.append(Yielded(step, reading, run_id, key, token, position))
+        self.yielded.append(Yielded(step, reading, run, key, token, position))
         self.baton.note(f"record {key} {position}")
 
     def on_event(self, event: WorkerEvent) -> None:
@@ -240,9 +245,9 @@ class Witness:
         found += [f"threads: {name} still runs" for name in alive if name not in may_live]
         assert not found, "\n".join(found)
 
-    def fences(self) -> dict[int, list[Fence]]:
+    def fences(self) -> dict[str, list[Fence]]:
         """Return all fences that the cores set, by run."""
-        found: dict[int, list[Fence]] = defaultdict(list)
+        found: dict[str, list[Fence]] = defaultdict(list)
         for core in self.cores:
             open_ones: list[Fence] = []
             for turn in core.turns:
@@ -257,7 +262,7 @@ class Witness:
                     else:
                         continue
                     fence = Fence(turn.step, until, done)
-                    found[command.run_id].append(fence)
+                    found[core.run(command.run_id)].append(fence)
                     if isinstance(command, commands.MoveFence):
                         open_ones.append(fence)
         return found
@@ -267,7 +272,7 @@ class Witness:
         for one in self.yielded:
             if self.ended_at is not None and one.step > self.ended_at:
                 yield f"fence: {one} after the worker had ended"
-            yield from self._past(one, fences.get(one.run_id, []))
+            yield from self._past(one, fences.get(one.run, []))
 
     @staticmethod
     def _past(one: Yielded, fences: list[Fence]) -> Iterator[str]:
@@ -288,9 +293,9 @@ class Witness:
             newest[one.key] = max(one.token, newest.get(one.key, one.token))
 
     def _lives(self) -> Iterator[str]:
-        for run_id, life in self.lives.items():
+        for run, life in self.lives.items():
             if life.methods.count("close") > 1 or life.methods.count("initialize") > 1:
-                yield f"order: run {run_id} was called with {life.methods}"
+                yield f"order: run {run} was called with {life.methods}"
 
     def _once(self) -> Iterator[str]:
         called = Counter(call.what for call in self.calls)
@@ -330,22 +335,19 @@ class Witness:
                     waiting[question] = (turn.at, _remote(command))
             if end is turn:
                 break
-        yield from self._unanswered(waiting, inf if end is None else end.at)
+        yield from self._unanswered(core, waiting, inf if end is None else end.at)
 
-    def _unanswered(self, waiting: Waiting, end: float) -> Iterator[str]:
+    def _unanswered(self, core: Spied, waiting: Waiting, end: float) -> Iterator[str]:
         """Say what was never answered, though what it waits for was over long ago."""
         if self.has_crashed or self.may_be_stuck:
             return
         limit = min(end, self.baton.time) - SLACK
         late = {call.what for call in self.calls if call.ended > limit}
         for question, (at, what) in waiting.items():
-            is_busy = question[0] == "run" and self._is_busy(question, limit)
+            life = self.lives[core.run(int(str(question[1])))]
+            is_busy = question[0] == "run" and (life.busy is not None or life.left_at > limit)
             if at < limit and what not in late and not is_busy:
                 yield f"once: {question} of {at} was never answered"
-
-    def _is_busy(self, question: tuple[object, ...], limit: float) -> bool:
-        life = self.lives[int(str(question[1]))]
-        return life.busy is not None or life.left_at > limit
 
     def _reports(self) -> Iterator[str]:
         said = [
