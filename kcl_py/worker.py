@@ -18,7 +18,6 @@ from kcl_py._environment import process_environment
 from kcl_py.aws.clients import ClientFactory
 from kcl_py.aws.names import parse_stream
 from kcl_py.config import WorkerConfig
-from kcl_py.core.commands import Report
 from kcl_py.core.events import StopAsked
 from kcl_py.core.worker_core import WorkerCore
 from kcl_py.errors import ConfigError, KclError, ServiceError, StopTimeout
@@ -276,10 +275,14 @@ class Worker:
                 "app_name": self._app_name,
                 "stream": self._stream.name,
             }
-            self._status = self._idle_status("starting")
             self._shell = Shell(SYSTEM_CLOCK, facts, self._on_event)
+            self._status = self._idle_status("starting")
         shell, context = self._shell, contextvars.copy_context()
-        spawn("kcl-control", lambda: self._live(shell, loop, context), shell.on_crash)
+        try:
+            spawn("kcl-control", lambda: self._live(shell, loop, context), shell.on_crash)
+        except BaseException as error:
+            self._end(shell, error)
+            raise
 
     def _live(
         self, shell: Shell, loop: asyncio.AbstractEventLoop | None, context: contextvars.Context
@@ -331,9 +334,6 @@ class Worker:
         return error
 
     def _connecting(self, shell: Shell, rng: random.Random) -> Connecting:
-        def on_progress(waiting_for: str) -> None:
-            shell.reporter.report(Report("worker.waiting", "info", None, {"because": waiting_for}))
-
         return Connecting(
             app_name=self._app_name,
             stream=self._stream,
@@ -342,18 +342,20 @@ class Worker:
             client_factory=self._client_factory,
             rng=rng,
             is_stopping=lambda: self._stop_asked,
-            on_progress=on_progress,
+            on_progress=shell.say_waiting,
         )
 
     def _end(self, shell: Shell, error: BaseException | None) -> None:
+        """Let everybody go on who waits, whatever fails on the way."""
+        try:
+            with contextlib.ExitStack() as last:
+                if self._connected is not None:
+                    last.callback(self._connected.clients.close)
+                shell.take_leave(error)
+        except BaseException as bug:  # noqa: BLE001 - it is raised where somebody waits
+            error = error or bug
         state: WorkerState = "stopped" if error is None else "failed"
         self._status = replace(self._status, state=state, healthy=False)
-        if error is not None:
-            fields = {"error_type": type(error).__qualname__, "problem": str(error)}
-            shell.reporter.report(Report("worker.failed", "error", None, fields))
-        shell.reporter.close()
-        if self._connected is not None:
-            self._connected.clients.close()
         if error is None:
             self._ended.set_result(None)
         else:

@@ -87,6 +87,19 @@ class Shell:
         self.reporter.crashed(thread, error)
         self.mailbox.put(ThreadCrashed(thread, type(error).__qualname__))
 
+    def say_waiting(self, because: str) -> None:
+        """Report what set-up waits for."""
+        self.reporter.report(Report("worker.waiting", "info", None, {"because": because}))
+
+    def take_leave(self, error: BaseException | None) -> None:
+        """Report what ended the worker, if it was no clean stop, and end the log's thread."""
+        try:
+            if error is not None:
+                fields = {"error_type": type(error).__qualname__, "problem": str(error)}
+                self.reporter.report(Report("worker.failed", "error", None, fields))
+        finally:
+            self.reporter.close()
+
     def run(self, core: Core, job: Job) -> KclError | None:
         """Run the worker until it has stopped; return what stopped it, None after a clean stop.
 

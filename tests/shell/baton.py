@@ -39,7 +39,8 @@ REAL_SECONDS = 60.0
 """After so long on a real clock somebody waits for something that is not under the baton."""
 
 SWITCHES_MAX = 400_000
-"""Threads that pass the baton on so often get nowhere."""
+SECONDS_MAX = 4_000.0
+"""Threads that pass the baton on so often, or for so long, get nowhere."""
 
 TICK = 1e-6
 """Seconds that pass with every switch, so that no two readings are the same."""
@@ -230,7 +231,7 @@ class Baton:
         self.step += 1
         self.time += TICK
         self._switches += 1
-        if self._switches > SWITCHES_MAX:
+        if self._switches > SWITCHES_MAX or self.time > START + SECONDS_MAX:
             self._give_up("threads pass the baton on and on")
             return
         if self._hold_up_rate and self.rng.random() < self._hold_up_rate:

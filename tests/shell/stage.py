@@ -32,7 +32,8 @@ from kcl_py.processor import (
 from kcl_py.records import Record
 from kcl_py.worker import Worker
 from tests.core.fake_table import FakeTable
-from tests.shell.baton import START, Baton
+from tests.shell.baton import START, Baton, Stuck
+from tests.shell.primitives import ScenarioOver
 from tests.shell.tools import STREAM
 from tests.shell.witness import Witness
 
@@ -56,6 +57,7 @@ class Stage:
         fails: Says whether a write's answer is lost, by the same.
         behave: What user code does inside each call.
         rate: Records per second and shard.
+        contexts: What user code was given, to look at when it is over.
     """
 
     def __init__(self, baton: Baton, *, shards: int = 3, rate: float = 5.0) -> None:
@@ -69,6 +71,8 @@ class Stage:
         self.fails: Callable[[str, object], bool] = lambda name, what: False
         self.behave: Behaviour = lambda method, shard, batch: None
         self.core_cost = 0.0
+        self.contexts: list[ShardContext | AsyncShardContext] = []
+        self.close_clients: Callable[[], None] = lambda: None
         self._names = iter(f"w-{number}" for number in range(1, 100))
         baton.replace(kcl_py.worker, "SYSTEM_CLOCK", baton.clock)
         baton.replace(kcl_py.worker, "WorkerCore", self._core)
@@ -107,7 +111,9 @@ class Stage:
         """
         try:
             worker.join()
-        except Exception as error:  # noqa: BLE001 - the scenario judges it
+        except (Stuck, ScenarioOver):
+            raise
+        except BaseException as error:  # noqa: BLE001 - the scenario judges it
             return error
         finally:
             self.witness.ended()
@@ -143,7 +149,7 @@ class _Connecting:
             if self._worker._stop_asked:
                 raise Unavailable("asked to stop")
         return SimpleNamespace(
-            clients=SimpleNamespace(close=lambda: stage.baton.note("clients closed")),
+            clients=SimpleNamespace(close=stage.close_clients),
             table=StageTable(stage),
             table_facts=TableFacts(name="app", table_id=stage.rows.table_id, has_index=True),
             stream=StageStream(stage),
@@ -242,6 +248,11 @@ class StageStream:
             )
 
 
+def has_ended(worker: Worker) -> bool:
+    """Say so without a lock, as conditions of the baton must."""
+    return worker._ended._state == "FINISHED"
+
+
 def _records_before(start: Start) -> int:
     """How many records the shard has before this place."""
     number = int(start.sequence_number or 0)
@@ -264,6 +275,7 @@ class Code(RecordProcessor):
 
     def initialize(self, shard: ShardContext) -> None:
         self.run, self.shard = run_of(shard), shard
+        self.stage.contexts.append(shard)
         self._inside("initialize", shard)
 
     def process_records(self, batch: Batch) -> None:
@@ -300,6 +312,7 @@ class AsyncCode(AsyncRecordProcessor):
 
     async def initialize(self, shard: AsyncShardContext) -> None:
         self.run = run_of(shard)
+        self.stage.contexts.append(shard)
         with self.stage.witness.inside(self.run, "initialize"):
             await self.behave("initialize", shard)
 

@@ -150,6 +150,8 @@ class Witness:
     Attributes:
         may_be_stuck: Remote calls never return in this scenario, so what waits for them is lost.
         has_crashed: A thread crashed, so what it had to do was lost.
+        is_deaf: Nobody hands reports on any more.
+        may_live: Threads that hang in something that is not ours.
     """
 
     def __init__(self, baton: Baton) -> None:
@@ -163,6 +165,8 @@ class Witness:
         self.ended_at: int | None = None
         self.may_be_stuck = False
         self.has_crashed = False
+        self.is_deaf = False
+        self.may_live: Sequence[str] = ()
         self._said: list[str] = []
         self._ask_count = 0
 
@@ -232,17 +236,13 @@ class Witness:
 
     # ---------------------------------------------------------------------------- what is judged
 
-    def check(self, *, may_live: Sequence[str] = ()) -> None:
-        """Judge.
-
-        Args:
-            may_live: Threads that are in user code that hangs.
-        """
+    def check(self) -> None:
+        """Judge."""
         found = [*self._said, *self._fences(), *self._epochs(), *self._once(), *self._lives()]
         found += [f"answers: {what} never returned" for what in self.open_asks.values()]
         found += self._reports()
         alive = self.baton.alive()
-        found += [f"threads: {name} still runs" for name in alive if name not in may_live]
+        found += [f"threads: {name} still runs" for name in alive if name not in self.may_live]
         assert not found, "\n".join(found)
 
     def fences(self) -> dict[str, list[Fence]]:
@@ -307,7 +307,7 @@ class Witness:
             yield from self._answered(core)
         for what in called - asked:
             yield f"once: {_name(what)} was called more often than the core said"
-        if not self.may_be_stuck:
+        if not (self.may_be_stuck or self.has_crashed):
             for core in self.cores:
                 yield from self._carried_out(core, called)
 
@@ -358,7 +358,7 @@ class Witness:
             if isinstance(command, commands.Report)
         ]
         left = Counter(said) - Counter(self.heard)
-        if self.heard and left and len(self.cores) == 1:
+        if self.heard and left and not self.is_deaf and len(self.cores) == 1:
             yield f"reports: {dict(left)} were never heard"
 
 

@@ -1,0 +1,194 @@
+"""Does a crash of any thread end the worker, with its cause, and leave nobody acting or waiting?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import structlog
+
+import kcl_py.worker
+from kcl_py.core.worker_core import WorkerCore
+from kcl_py.shell.reporting import Reporter
+from kcl_py.shell.run import ProcessorRun
+from kcl_py.shell.runs import Runs
+from kcl_py.shell.shell import Crashed
+from kcl_py.status import WorkerEvent
+from tests.shell import primitives
+from tests.shell.baton import Baton, seeds
+from tests.shell.stage import Code, Stage, StageStream, StageTable, has_ended
+
+SEEDS = 12
+
+END_SECONDS = 14.0
+"""A failing worker waits `GRACE` for user code, 2 s for its end, 4 s for the log; and slack."""
+
+
+class PlantedError(Exception):
+    """A bug of ours that a scenario plants."""
+
+
+class Bomb:
+    """Raises at the first call after a moment that the seed chose, and ever after if it is to."""
+
+    def __init__(self, stage: Stage, error: BaseException, *, stays: bool = False) -> None:
+        self._stage = stage
+        self._error = error
+        self._stays = stays
+        self._due = stage.baton.time + stage.rng.choice((0.0, 0.0, stage.rng.uniform(0.3, 5.0)))
+        self.went_off_at: float | None = None
+
+    def __call__(self) -> None:
+        now = self._stage.baton.time
+        if now >= self._due and (self._stays or self.went_off_at is None):
+            self.went_off_at = self.went_off_at or now
+            self._stage.witness.has_crashed = True
+            raise self._error
+
+    def before(self, kind: type, name: str) -> Bomb:
+        """Call it before a method of ours does its work."""
+        method: Callable[..., Any] = getattr(kind, name)
+
+        def with_bomb(*arguments: Any, **named: Any) -> Any:
+            self()
+            return method(*arguments, **named)
+
+        self._stage.baton.replace(kind, name, with_bomb)
+        return self
+
+
+def play_crash(
+    seed: int, plant: Callable[[Stage], Bomb], processor: Any = Code, audit: Any = None
+) -> tuple[Bomb, BaseException | None]:
+    """Let something of ours raise, and see how the worker ends."""
+    with Baton(seed) as baton:
+        stage = Stage(baton, shards=2)
+        stage.behave = lambda method, shard, batch: baton.sleep(stage.rng.choice((0.0, 0.1)))
+        worker = stage.worker(lambda: processor(stage))
+        baton.replace(kcl_py.worker, "AuditLog", lambda path, worker_id: audit)
+        worker._audit_path = "audit" if audit is not None else None
+
+        def ask() -> None:
+            while not has_ended(worker):
+                baton.sleep(0.7)
+                with contextlib.suppress(BaseException):  # a bug of the core's is raised here, too
+                    worker.status()
+
+        baton.spawn(ask)
+        worker.start()
+        bomb = plant(stage)
+        baton.until(lambda: has_ended(worker) or bomb.went_off_at is not None, 8.0)
+        worker.request_stop()
+        raised = stage.end(worker, patience=3.0)
+        assert not any(context.is_owner for context in stage.contexts)
+        stage.witness.check()
+        if bomb.went_off_at is not None:
+            assert baton.time - bomb.went_off_at < END_SECONDS
+        return bomb, raised
+
+
+PLACES: dict[str, tuple[type, str]] = {
+    "the control thread, in the core": (WorkerCore, "receive"),
+    "the control thread, when asked for the status": (WorkerCore, "status"),
+    "the control thread, at its timers": (WorkerCore, "next_wakeup"),
+    "the control thread, at a command": (Runs, "call"),
+    "a lease thread": (StageTable, "write"),
+    "a table thread, scanning": (StageTable, "scan"),
+    "a table thread, listing": (StageStream, "list_shards"),
+    "a read thread": (StageStream, "fetch"),
+    "a shard thread": (ProcessorRun, "_traits"),
+    "the log's thread": (Reporter, "_hand_on"),
+    "whoever starts a thread": (primitives.Thread, "start"),
+}
+ERRORS = (PlantedError("planted"), SystemExit(3), KeyboardInterrupt(), MemoryError())
+
+
+@pytest.mark.parametrize("stays", [False], ids=["once"])
+@pytest.mark.parametrize("where", PLACES)
+def test_a_crash_ends_the_worker_with_its_cause(where: str, stays: bool) -> None:  # noqa: FBT001
+    place, name = PLACES[where]
+    count = 0
+    for seed in seeds(SEEDS):
+        error = ERRORS[seed % len(ERRORS)]
+
+        def plant(stage: Stage, error: BaseException = error) -> Bomb:
+            stage.witness.is_deaf = place is Reporter
+            return Bomb(stage, error, stays=stays).before(place, name)
+
+        bomb, raised = play_crash(seed, plant)
+        if bomb.went_off_at is not None:
+            count += 1
+            assert isinstance(raised, Crashed), (seed, raised)
+            assert raised.__cause__ is error
+    assert count > SEEDS / 4
+
+
+# ------------------------------------------------------------------------------------ the very end
+
+
+class Unspeakable(Exception):
+    """An error of the user's that cannot even be shown."""
+
+    def __str__(self) -> str:
+        raise PlantedError
+
+
+@pytest.mark.parametrize("error", [PlantedError(), Unspeakable(), SystemExit(1)])
+def test_nothing_that_fails_at_the_end_keeps_those_who_wait(error: BaseException) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    for seed in seeds(SEEDS):
+        with Baton(seed) as baton:
+            stage = Stage(baton)
+            worker = stage.worker()
+            if seed % 2:
+                worker._connecting = fail  # type: ignore[assignment, method-assign]
+            else:
+                stage.close_clients = fail
+            worker.start()
+            baton.sleep(2.0)
+            worker.request_stop()
+            raised = stage.end(worker)
+            assert raised is error
+            assert worker.status().state == "failed"
+            stage.witness.check()
+
+
+def test_a_worker_that_cannot_start_its_thread_says_so_to_everybody() -> None:
+    for name, state in (("kcl-control", "failed"), ("kcl-report", "new")):
+        for seed in seeds(4):
+            with Baton(seed) as baton:
+                stage = Stage(baton)
+                worker = stage.worker()
+                start = primitives.Thread.start
+
+                def refuse(thread: Any, name: str = name, start: Any = start) -> None:
+                    if thread.name == name:
+                        raise RuntimeError("can't start new thread")
+                    start(thread)
+
+                baton.replace(primitives.Thread, "start", refuse)
+                with pytest.raises(RuntimeError, match="can't start"):
+                    worker.start()
+                ended = baton.spawn(lambda: stage.end(worker))  # noqa: B023 - joined below
+                ended.join()
+                assert worker.status().state == state
+                stage.witness.check()
+
+
+def test_an_on_event_that_raises_is_logged_and_stops_nothing() -> None:
+    for seed in seeds(SEEDS):
+        with Baton(seed) as baton, structlog.testing.capture_logs() as lines:
+            stage = Stage(baton)
+            errors = iter(ERRORS * 1_000)
+
+            def listen(event: WorkerEvent, stage: Stage = stage, errors: Any = errors) -> None:
+                stage.witness.on_event(event)
+                raise next(errors)
+
+            assert stage.play(stage.worker(on_event=listen), 3.0) is None
+            stage.witness.check()
+        assert [line["event"] for line in lines].count("on_event.failed") == 1
