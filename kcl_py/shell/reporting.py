@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import structlog
 
@@ -66,6 +67,14 @@ def all_stacks() -> str:
     return "\n".join(parts)
 
 
+class _Line(NamedTuple):
+    """One report that waits; is_heard: `on_event` is told of it, too."""
+
+    at: float
+    report: Report
+    is_heard: bool
+
+
 class Reporter:
     """One thread that logs and calls `on_event`, so that a blocked log never delays a renewal.
 
@@ -85,7 +94,7 @@ class Reporter:
         self._now = now
         self._on_event = on_event
         self._has_failed = False
-        self._waiting: queue.Queue[tuple[float, Report] | None] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[_Line | None] = queue.Queue(WAITING_MAX)
         self._dropped = 0
         self._thread = spawn("kcl-report", self._work, on_crash)
 
@@ -96,10 +105,7 @@ class Reporter:
 
     def report(self, report: Report) -> None:
         """Log it and hand it to `on_event`, soon. Never blocks."""
-        try:
-            self._waiting.put_nowait((self._now(), report))
-        except queue.Full:
-            self._dropped += 1
+        self._put(_Line(self._now(), report, is_heard=True))
 
     def dump_stacks(self, command: DumpStacks, tasks: str) -> None:
         """Report where every thread is, and every task of the loop: user code hangs."""
@@ -107,9 +113,15 @@ class Reporter:
         self.report(Report("worker.stacks_dumped", "warning", command.key, {"stacks": stacks}))
 
     def crashed(self, thread: str, error: BaseException) -> None:
-        """Log a bug of ours with its traceback, at once: no other thread may work any more."""
+        """Log a bug of ours with its traceback. Blocks only where the log's thread has ended."""
         trace = "".join(traceback.format_exception(error))
-        self._write("thread.crashed", "error", {"thread_name": thread, "traceback": trace})
+        report = Report(
+            "thread.crashed", "error", None, {"thread_name": thread, "traceback": trace}
+        )
+        if self._thread.is_alive() and not self.is_current_thread:
+            self._put(_Line(self._now(), report, is_heard=False))
+        else:
+            self._log(report)
 
     def close(self) -> None:
         """Wait a bounded time until everything reported so far is out, and end the thread."""
@@ -120,26 +132,34 @@ class Reporter:
         if not self.is_current_thread:
             self._thread.join(FLUSH_SECONDS)
 
+    def _put(self, line: _Line) -> None:
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
     def _work(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            at, report = item
-            self._hand_on(at, report)
+        while (line := self._waiting.get()) is not None:
+            self._log(line.report)
+            if line.is_heard and self._on_event is not None:
+                self._tell(self._on_event, line)
             if self._dropped:
                 count, self._dropped = self._dropped, 0
                 self._write("reports.dropped", "warning", {"count": count})
 
-    def _hand_on(self, at: float, report: Report) -> None:
+    def _log(self, report: Report) -> None:
         fields = dict(report.fields)
         if report.key is not None:
             fields["lease_key"] = report.key
         self._write(report.name, report.level, fields)
-        if self._on_event is None:
-            return
+
+    def _tell(self, on_event: OnEvent, line: _Line) -> None:
+        report = line.report
         event = WorkerEvent(
-            name=report.name, at=at, lease_key=report.key, fields=dict(report.fields)
+            name=report.name, at=line.at, lease_key=report.key, fields=dict(report.fields)
         )
         try:
-            self._on_event(event)
+            on_event(event)
         except BaseException as error:  # noqa: BLE001 - a listener of the user's must not stop the worker
             if not self._has_failed:
                 self._has_failed = True
@@ -151,6 +171,7 @@ class Reporter:
             log = _LOG if structlog.is_configured() else _PLAIN_LOG
             write: Callable[..., object] = getattr(log, level)
             write(name, **{**log_fields(fields), **self._facts})
-        except Exception:  # noqa: BLE001 - see below
-            # The user's log configuration is broken: say so where that may still work.
-            _STDLIB.exception("logging %s failed", name)
+        except BaseException:  # noqa: BLE001 - the user's log must not stop the worker
+            # Say so where that may still work; `on_event` hears everything all the same.
+            with contextlib.suppress(BaseException):
+                _STDLIB.exception("logging %s failed", name)

@@ -82,10 +82,10 @@ class Shell:
         self._runs: Runs | None = None
 
     def on_crash(self, thread: str, error: BaseException) -> None:
-        """A thread of ours ended with an exception: log it, and have the core end the worker."""
+        """A thread of ours ended with an exception: have the core end the worker, and log it."""
         self._crash = self._crash or error
-        self.reporter.crashed(thread, error)
         self.mailbox.put(ThreadCrashed(thread, type(error).__qualname__))
+        self.reporter.crashed(thread, error)
 
     def say_waiting(self, because: str) -> None:
         """Report what set-up waits for."""

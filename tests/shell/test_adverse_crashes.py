@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -99,7 +101,7 @@ PLACES: dict[str, tuple[type, str]] = {
     "a table thread, listing": (StageStream, "list_shards"),
     "a read thread": (StageStream, "fetch"),
     "a shard thread": (ProcessorRun, "_traits"),
-    "the log's thread": (Reporter, "_hand_on"),
+    "the log's thread": (Reporter, "_log"),
     "whoever starts a thread": (primitives.Thread, "start"),
 }
 ERRORS = (PlantedError("planted"), SystemExit(3), KeyboardInterrupt(), MemoryError())
@@ -177,6 +179,78 @@ def test_a_worker_that_cannot_start_its_thread_says_so_to_everybody() -> None:
                 ended.join()
                 assert worker.status().state == state
                 stage.witness.check()
+
+
+# ------------------------------------------------------------------------------------------ the log
+
+
+class BrokenHandler(logging.Handler):
+    """A log that raises, or that takes lines for ever."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        super().__init__()
+        self.act = act
+        self.count = 0
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.count += 1
+        self.act()
+        return True
+
+
+@contextlib.contextmanager
+def logging_to(handler: logging.Handler) -> Iterator[None]:
+    logger = logging.getLogger("kcl_py")
+    logger.addHandler(handler)
+    logger.propagate = False
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+        logger.setLevel(before)
+
+
+@pytest.mark.parametrize("error", [PlantedError(), SystemExit(1), KeyboardInterrupt()])
+def test_a_log_that_raises_stops_nothing_and_on_event_hears_all(error: BaseException) -> None:
+    def act() -> None:
+        raise error
+
+    for seed in seeds(SEEDS):
+        handler = BrokenHandler(act)
+        with logging_to(handler), Baton(seed) as baton:
+            stage = Stage(baton)
+            assert stage.play(stage.worker(), 3.0) is None
+            assert "lease.given" in stage.witness.heard
+            stage.witness.check()
+        assert handler.count
+
+
+@pytest.mark.parametrize("where", ["a lease thread", "the control thread, in the core"])
+@pytest.mark.parametrize("what", ["raises", "blocks"])
+def test_a_crash_ends_the_worker_though_the_log_is_broken(what: str, where: str) -> None:
+    place, name = PLACES[where]
+    for seed in seeds(SEEDS):
+
+        def act(stages: list[Stage]) -> None:
+            if stages and stages[0].witness.has_crashed:
+                if what == "raises":
+                    raise PlantedError
+                stages[0].baton.until(lambda: False)
+
+        stages: list[Stage] = []
+
+        def plant(stage: Stage, stages: list[Stage] = stages) -> Bomb:
+            stages.append(stage)
+            stage.witness.is_deaf = True
+            stage.witness.may_live = ("kcl-report",) if what == "blocks" else ()
+            return Bomb(stage, PlantedError()).before(place, name)
+
+        with logging_to(BrokenHandler(partial(act, stages))):
+            bomb, raised = play_crash(seed, plant)
+        assert isinstance(raised, Crashed) or bomb.went_off_at is None
 
 
 def test_an_on_event_that_raises_is_logged_and_stops_nothing() -> None:

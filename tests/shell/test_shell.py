@@ -155,6 +155,7 @@ def test_a_bug_of_the_core_fences_everything_and_is_told_with_its_traceback(shel
         shell.mailbox.put(StopAsked())
         threading.Timer(0.1, release.set).start()
         thread.join(PATIENCE)
+        shell.reporter.close()
 
     (error,) = ended
     assert isinstance(error, Crashed)
