@@ -28,7 +28,7 @@ from kcl_py.shell.connecting import Connected, Connecting
 from kcl_py.shell.control import StatusAsked
 from kcl_py.shell.identity import check_app_name, new_worker_id
 from kcl_py.shell.run import is_inside_processor
-from kcl_py.shell.shell import Job, Shell
+from kcl_py.shell.shell import Crashed, Job, Shell
 from kcl_py.shell.signals import draining_on_signals
 from kcl_py.shell.threads import spawn
 from kcl_py.status import WorkerEvent, WorkerState, WorkerStatus
@@ -330,7 +330,8 @@ class Worker:
             context=context,
         )
         error = shell.run(core, job)
-        self._status = self._with_units(core.status(SYSTEM_CLOCK.now()))
+        if not isinstance(error, Crashed):  # else nothing that the core says counts
+            self._status = self._with_units(core.status(SYSTEM_CLOCK.now()))
         return error
 
     def _connecting(self, shell: Shell, rng: random.Random) -> Connecting:

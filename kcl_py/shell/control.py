@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -116,12 +117,13 @@ class Control:
         """Answer the questions that came too late for the loop."""
         while (letter := self._mailbox.take(0.0)) is not None:
             if isinstance(letter, StatusAsked):
-                self._answer(letter, self._clock.now())
+                with contextlib.suppress(BaseException):  # whoever asked is told
+                    self._answer(letter, self._clock.now())
 
     def _answer(self, question: StatusAsked, now: float) -> None:
         try:
             question.answer.set_result(self._core.status(now))
-        except Exception as error:
+        except BaseException as error:
             question.answer.set_exception(error)
             raise
 

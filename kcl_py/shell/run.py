@@ -129,9 +129,10 @@ class ProcessorRun:
                 self._fence.until = until
             if not self._fence.lost:
                 return
-        elif not self._fence.lost and self._audit is not None:
-            self._audit.fenced(self._surroundings.now())
+        was_lost = self._fence.lost
         self._fence.lose()
+        if self._audit is not None and not was_lost:
+            self._audit.fenced(self._surroundings.now())
         running = self._running
         if running is not None:
             running.look_at_fence()

@@ -36,9 +36,12 @@ class Runs:
         return tuple(sorted({run.key for run in self._runs.values() if not run.is_over}))
 
     def fence_all(self) -> None:
-        """End every epoch now: guards raise from here on."""
+        """End every epoch now: guards raise from here on, whatever fails on the way."""
         for run in tuple(self._runs.values()):
-            run.move_fence(-inf)
+            try:
+                run.move_fence(-inf)
+            except BaseException as bug:  # noqa: BLE001 - the fence is ended first of all
+                self._surroundings.on_crash("kcl-control", bug)
 
     def abandon(self, timeout: float) -> tuple[str, ...]:
         """Fence everything and close what returns within so many seconds.

@@ -6,6 +6,7 @@ import contextvars
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final
 
 from kcl_py.core.commands import (
@@ -115,21 +116,28 @@ class Shell:
         )
         if job.audit is not None:
             job.audit.worker_started(self._clock.now())
+        error: KclError | None = None
         try:
             error = control.run()
         except BaseException as bug:  # noqa: BLE001 - whatever it is, nothing may act from here on
-            runs.fence_all()
             self.on_crash("kcl-control", bug)
-            error = None
-        finally:
-            runs.abandon(CLOSE_SECONDS)
-            desk.close()
-            remote.close()
-            calls.close()
-        control.answer_the_rest()
-        if job.audit is not None:
-            job.audit.worker_ended(self._clock.now())
+        for step in (
+            partial(runs.abandon, CLOSE_SECONDS),
+            desk.close,
+            remote.close,
+            calls.close,
+            control.answer_the_rest,
+            partial(self._say_ended, job.audit),
+        ):
+            try:
+                step()
+            except BaseException as bug:  # noqa: BLE001 - the other steps matter all the more
+                self.on_crash("kcl-control", bug)
         return self._judge(error)
+
+    def _say_ended(self, audit: AuditLog | None) -> None:
+        if audit is not None:
+            audit.worker_ended(self._clock.now())
 
     def _judge(self, error: KclError | None) -> KclError | None:
         """Say that a crash was one, with its cause."""

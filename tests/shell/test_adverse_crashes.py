@@ -13,6 +13,7 @@ import structlog
 
 import kcl_py.worker
 from kcl_py.core.worker_core import WorkerCore
+from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.reporting import Reporter
 from kcl_py.shell.run import ProcessorRun
 from kcl_py.shell.runs import Runs
@@ -107,8 +108,13 @@ PLACES: dict[str, tuple[type, str]] = {
 ERRORS = (PlantedError("planted"), SystemExit(3), KeyboardInterrupt(), MemoryError())
 
 
-@pytest.mark.parametrize("stays", [False], ids=["once"])
-@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize(
+    ("where", "stays"),
+    [
+        *((where, False) for where in PLACES),
+        *((where, True) for where, (place, _) in PLACES.items() if place is not Reporter),
+    ],
+)
 def test_a_crash_ends_the_worker_with_its_cause(where: str, stays: bool) -> None:  # noqa: FBT001
     place, name = PLACES[where]
     count = 0
@@ -125,6 +131,35 @@ def test_a_crash_ends_the_worker_with_its_cause(where: str, stays: bool) -> None
             assert isinstance(raised, Crashed), (seed, raised)
             assert raised.__cause__ is error
     assert count > SEEDS / 4
+
+
+class FullDisk(AuditLog):
+    """An audit log that can be written for a while."""
+
+    bomb: Bomb | None = None
+
+    def __init__(self, worker_id: str) -> None:
+        self._worker_id = worker_id
+
+    def _write(self, line: str) -> None:
+        if self.bomb is not None:
+            self.bomb()
+
+
+def test_an_audit_log_that_cannot_be_written_ends_the_worker_and_every_fence() -> None:
+    count = 0
+    for seed in seeds(2 * SEEDS):
+        log = FullDisk("w-1")
+
+        def plant(stage: Stage, log: FullDisk = log) -> Bomb:
+            log.bomb = Bomb(stage, OSError("disk full"), stays=True)
+            return log.bomb
+
+        bomb, raised = play_crash(seed, plant, audit=log)
+        if bomb.went_off_at is not None:
+            count += 1
+            assert isinstance(raised, Crashed | OSError), (seed, raised)
+    assert count > SEEDS
 
 
 # ------------------------------------------------------------------------------------ the very end
