@@ -353,7 +353,8 @@ class Witness:
         said = [
             command.name
             for core in self.cores
-            for turn in core.turns
+            # A crash may come in the middle of the commands of the last turn.
+            for turn in (core.turns[:-1] if self.has_crashed else core.turns)
             for command in turn.commands
             if isinstance(command, commands.Report)
         ]
