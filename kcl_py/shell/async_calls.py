@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from kcl_py.processor import Fence
@@ -37,6 +39,8 @@ class AsyncCalls:
         self._loop = loop
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._open: set[RunningCall] = set()
+        self._is_ending = False
 
     def run(
         self, call: AsyncCall, context: contextvars.Context, fence: Fence | None
@@ -46,16 +50,23 @@ class AsyncCalls:
         Args:
             context: What the task sees and changes; shared by all calls of one processor.
             fence: The call is cancelled when it passes; None: it never is.
+
+        Raises:
+            RuntimeError: The loop has ended.
         """
-        running = RunningCall(self._ready_loop(), self._now, fence)
-        running.start(call, context)
+        loop = self._ready_loop()
+        running = RunningCall(loop, self._now, fence)
+        self._open.add(running)
+        running.when_over(lambda: self._open.discard(running))
+        loop.call_soon_threadsafe(self._begin, running, call, context)
         return running
 
     def close(self) -> None:
         """End our own loop, and with it whatever still runs there. The given one is left alone."""
         loop, thread = self._loop, self._thread
         if loop is not None and thread is not None and thread.is_alive():
-            loop.call_soon_threadsafe(loop.stop)
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                loop.call_soon_threadsafe(loop.stop)
             if threading.current_thread() is not thread:
                 thread.join(1.0)
 
@@ -70,19 +81,35 @@ class AsyncCalls:
     def _ready_loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = spawn("kcl-asyncio", self._serve, self._on_crash)
+                loop = asyncio.new_event_loop()
+                # Kept only with a thread that serves it, else the next call would wait for ever.
+                try:
+                    serve = partial(self._serve, loop)
+                    self._thread = spawn("kcl-asyncio", serve, self._on_crash)
+                except BaseException:
+                    loop.close()
+                    raise
+                self._loop = loop
             return self._loop
 
-    def _serve(self) -> None:
-        loop = self._loop
-        assert loop is not None
+    def _begin(self, running: RunningCall, call: AsyncCall, context: contextvars.Context) -> None:
+        if self._is_ending:
+            running.end()
+        else:
+            running.begin(call, context)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
-            _cancel_all(loop)
         finally:
-            loop.close()
+            self._is_ending = True
+            try:
+                _cancel_all(loop)
+            finally:
+                loop.close()
+                for running in tuple(self._open):
+                    running.end()
 
 
 class RunningCall:
@@ -97,9 +124,12 @@ class RunningCall:
         self._task: asyncio.Task[None] | None = None
         self._outcome: Future[None] = Future()
 
-    def start(self, call: AsyncCall, context: contextvars.Context) -> None:
-        """Make the task."""
-        self._loop.call_soon_threadsafe(self._begin, call, context)
+    def begin(self, call: AsyncCall, context: contextvars.Context) -> None:
+        """Make the task. On the loop."""
+        self._task = self._loop.create_task(self._perform(call), context=context)
+        # A task that is cancelled before its first step never enters its coroutine.
+        self._task.add_done_callback(lambda _: self._settle(asyncio.CancelledError()))
+        self._watch()
 
     def wait(self) -> None:
         """Block until it is over, and raise what it raised."""
@@ -108,13 +138,18 @@ class RunningCall:
     def look_at_fence(self) -> None:
         """The fence was moved: cancel the call if it has passed. Thread-safe."""
         if not self._outcome.done():
-            self._loop.call_soon_threadsafe(self._guard)
+            try:
+                self._loop.call_soon_threadsafe(self._guard)
+            except RuntimeError:
+                self.end()
 
-    def _begin(self, call: AsyncCall, context: contextvars.Context) -> None:
-        self._task = self._loop.create_task(self._perform(call), context=context)
-        # A task that is cancelled before its first step never enters its coroutine.
-        self._task.add_done_callback(lambda _: self._settle(asyncio.CancelledError()))
-        self._watch()
+    def when_over(self, then: Callable[[], None]) -> None:
+        """Call this once it is over."""
+        self._outcome.add_done_callback(lambda _: then())
+
+    def end(self) -> None:
+        """The loop has ended, and the call with it, wherever it was."""
+        self._settle(asyncio.CancelledError())
 
     async def _perform(self, call: AsyncCall) -> None:
         try:
@@ -125,12 +160,11 @@ class RunningCall:
             self._settle(None)
 
     def _settle(self, error: BaseException | None) -> None:
-        if self._outcome.done():
-            return
-        if error is None:
-            self._outcome.set_result(None)
-        else:
-            self._outcome.set_exception(error)
+        with contextlib.suppress(InvalidStateError):  # it was settled before
+            if error is None:
+                self._outcome.set_result(None)
+            else:
+                self._outcome.set_exception(error)
 
     def _watch(self) -> None:
         if self._fence is not None and not self._outcome.done():

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import structlog
 
 import kcl_py.worker
 from kcl_py.core.worker_core import WorkerCore
+from kcl_py.processor import AsyncShardContext
 from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.reporting import Reporter
 from kcl_py.shell.run import ProcessorRun
@@ -21,7 +23,7 @@ from kcl_py.shell.shell import Crashed
 from kcl_py.status import WorkerEvent
 from tests.shell import primitives
 from tests.shell.baton import Baton, seeds
-from tests.shell.stage import Code, Stage, StageStream, StageTable, has_ended
+from tests.shell.stage import AsyncCode, Code, Stage, StageStream, StageTable, has_ended
 
 SEEDS = 12
 
@@ -131,6 +133,40 @@ def test_a_crash_ends_the_worker_with_its_cause(where: str, stays: bool) -> None
             assert isinstance(raised, Crashed), (seed, raised)
             assert raised.__cause__ is error
     assert count > SEEDS / 4
+
+
+class Background(AsyncCode):
+    """User code that leaves a task behind which ends the loop that all share."""
+
+    bomb: ClassVar[list[Bomb]] = []
+
+    async def behave(self, method: str, shard: AsyncShardContext | None) -> None:
+        if method == "process_records":
+            self.task = asyncio.ensure_future(self._explode())
+            await asyncio.sleep(0.3)
+
+    async def _explode(self) -> None:
+        await asyncio.sleep(0.1)
+        if self.bomb:
+            self.bomb[0]()
+
+
+def test_the_end_of_the_loop_is_the_end_of_the_worker() -> None:
+    """All calls on it are over then, whether or not they know; none of their threads waits on."""
+    count = 0
+    for seed in seeds(3 * SEEDS):
+        Background.bomb.clear()
+
+        def plant(stage: Stage) -> Bomb:
+            Background.bomb.append(Bomb(stage, SystemExit(4)))
+            return Background.bomb[0]
+
+        bomb, raised = play_crash(seed, plant, Background)
+        if bomb.went_off_at is not None:
+            count += 1
+            assert isinstance(raised, Crashed), (seed, raised)
+            assert isinstance(raised.__cause__, SystemExit)
+    assert count > SEEDS
 
 
 class FullDisk(AuditLog):
