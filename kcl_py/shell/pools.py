@@ -38,6 +38,7 @@ class Pool:
         self._order = itertools.count()
         self._idle = 0
         self._threads_count = 0
+        self._threads: list[threading.Thread] = []
         self._closed = False
 
     def submit(self, job: Job, *, urgent_by: float = 0.0) -> None:
@@ -50,7 +51,8 @@ class Pool:
                 return
             heapq.heappush(self._jobs, (urgent_by, next(self._order), job))
             if self._idle < len(self._jobs) and self._threads_count < self._threads_max:
-                spawn(f"{self._name}-{self._threads_count}", self._work, self._on_crash)
+                name = f"{self._name}-{self._threads_count}"
+                self._threads.append(spawn(name, self._work, self._on_crash))
                 self._threads_count += 1
             self._changed.notify()
 
@@ -61,12 +63,25 @@ class Pool:
             self._jobs.clear()
             self._changed.notify_all()
 
+    def join(self, timeout: float) -> None:
+        """After `close`: wait until the threads have ended, so many seconds at most."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._threads_count, timeout):
+                return
+        for thread in self._threads:  # they have nothing to do any more
+            thread.join()
+
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            try:
-                job()
-            except BaseException as error:  # noqa: BLE001 - a crash is an event, never silence
-                self._on_crash(threading.current_thread().name, error)
+        try:
+            while (job := self._next()) is not None:
+                try:
+                    job()
+                except BaseException as error:  # noqa: BLE001 - a crash is an event, never silence
+                    self._on_crash(threading.current_thread().name, error)
+        finally:
+            with self._changed:
+                self._threads_count -= 1
+                self._changed.notify_all()
 
     def _next(self) -> Job | None:
         with self._changed:

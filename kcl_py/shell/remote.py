@@ -48,6 +48,12 @@ RemoteCommand: TypeAlias = (
     WriteRow | ScanRows | ReadRows | FindOwned | DescribeTable | ListShards | Fetch
 )
 
+WRITES_SECONDS: Final = 2.0
+"""How long the end of a worker waits for lease writes: no call of theirs takes longer."""
+
+READS_SECONDS: Final = 0.5
+"""How long it waits for reads, of either kind; they change nothing."""
+
 AFTER_ALL_READS: Final = 1.0
 """A scan, and a listing of shards, let reads of single rows pass: those somebody waits for."""
 
@@ -137,6 +143,12 @@ class Remote:
         """Drop what waits; threads end with the call that they are in."""
         for pool in (self.leases, self.rows, self.records):
             pool.close()
+
+    def join(self) -> None:
+        """After `close`: wait a bounded time for the calls that are under way."""
+        self.leases.join(WRITES_SECONDS)
+        for pool in (self.rows, self.records):
+            pool.join(READS_SECONDS)
 
     def _write(self, command: WriteRow) -> None:
         self.post(RowWritten(command.write_id, self.table.write(command.write)))

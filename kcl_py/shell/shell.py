@@ -105,7 +105,7 @@ class Shell:
         """Run the worker until it has stopped; return what stopped it, None after a clean stop.
 
         Called by the control thread. Nothing of the worker acts any more when it returns, but for
-        user code that has not returned: that is fenced.
+        user code that has not returned: that is fenced. Reads may still be under way.
         """
         desk = CheckpointDesk(self.mailbox.put)
         calls = AsyncCalls(self._clock.now, self.on_crash, job.loop)
@@ -122,10 +122,11 @@ class Shell:
         except BaseException as bug:  # noqa: BLE001 - whatever it is, nothing may act from here on
             self.on_crash("kcl-control", bug)
         for step in (
+            remote.close,
             partial(runs.abandon, CLOSE_SECONDS),
             desk.close,
-            remote.close,
             calls.close,
+            remote.join,
             control.answer_the_rest,
             partial(self._say_ended, job.audit),
         ):
