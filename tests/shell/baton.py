@@ -98,6 +98,7 @@ class Baton:
         line_rate: How often a thread is interrupted between two lines; None: as the seed wants it.
         hold_up_rate: How often time passes while threads could run.
         hold_up_max: Longest such time, seconds.
+        is_fair: Every thread gets its turns; otherwise the seed favours and starves some.
 
     Attributes:
         step: Grows with everything that happens; orders what happens at one time.
@@ -112,6 +113,7 @@ class Baton:
         line_rate: float | None = None,
         hold_up_rate: float | None = None,
         hold_up_max: float = 0.3,
+        is_fair: bool = False,
     ) -> None:
         self.seed = seed
         rng = self.rng = random.Random(f"baton {seed}")
@@ -120,6 +122,7 @@ class Baton:
         drawn = rng.choice((0.0, 0.0, 0.001, 0.01))
         self._hold_up_rate = drawn if hold_up_rate is None else hold_up_rate
         self._hold_up_max = hold_up_max
+        self._weights = (1.0,) if is_fair else (1.0, 1.0, 1.0, 0.02, 30.0)
         self._keep_rate = rng.choice((0.0, 0.6, 0.9))
         self.time = START
         self.step = 0
@@ -224,7 +227,7 @@ class Baton:
 
     def new_actor(self, name: str) -> Actor:
         """Return an actor that the seed has given its weight."""
-        return Actor(name, self.rng.choice((1.0, 1.0, 1.0, 0.02, 30.0)))
+        return Actor(name, self.rng.choice(self._weights))
 
     # ------------------------------------------------------------------------------- the next one
 

@@ -72,6 +72,7 @@ class Stage:
         self.behave: Behaviour = lambda method, shard, batch: None
         self.core_cost = 0.0
         self.contexts: list[ShardContext | AsyncShardContext] = []
+        self.stopped_at = 0.0
         self.close_clients: Callable[[], None] = lambda: None
         self._names = iter(f"w-{number}" for number in range(1, 100))
         baton.replace(kcl_py.worker, "SYSTEM_CLOCK", baton.clock)
