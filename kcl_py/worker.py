@@ -184,6 +184,7 @@ class Worker:
 
     def request_stop(self) -> None:
         """Ask for a drain; returns at once; safe in signal handlers and processors."""
+        self._refuse_fork()
         # Not a lock or an event here: a signal handler may interrupt whoever holds it.
         was_asked, self._stop_asked = self._stop_asked, True
         shell = self._shell
@@ -254,6 +255,7 @@ class Worker:
 
     def status(self) -> WorkerStatus:
         """What it does at this moment; the last known after its end."""
+        self._refuse_fork()
         shell = self._shell
         if shell is None or self._ended.done() or self._connected is None:
             return self._status
@@ -316,7 +318,6 @@ class Worker:
             stream=connected.stream_facts,
             rng=rng,
         )
-        audit_path = self._audit_path
         job = Job(
             app_name=self._app_name,
             worker_id=self._worker_id,
@@ -325,7 +326,7 @@ class Worker:
             give_up_on=self._config.on_error.give_up_on,
             table_port=connected.table,
             stream_port=connected.stream,
-            audit=None if audit_path is None else AuditLog(audit_path, self._worker_id),
+            audit=AuditLog(self._audit_path, self._worker_id) if self._audit_path else None,
             loop=loop,
             context=context,
         )
@@ -361,8 +362,6 @@ class Worker:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(error)
-
-    # ------------------------------------------------------------------------------------ details
 
     def _wait_or_drain(self) -> None:
         try:

@@ -7,8 +7,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+from typing import TypeAlias
+
+Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 EXIT_CODE_BASE = 128
 """Source: POSIX shells; a process ended by signal N is shown as 128 + N."""
@@ -26,9 +29,15 @@ def draining_on_signals(drain: Callable[[], None], *, only_default: bool = False
         yield
         return
     is_draining = False
+    process = os.getpid()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal is_draining
+        if os.getpid() != process:
+            # A process that user code forked: it must end as if we had never been there.
+            _put_back(before)
+            signal.raise_signal(number)
+            return
         if is_draining:
             end_now(EXIT_CODE_BASE + number)
         is_draining = True
@@ -43,9 +52,13 @@ def draining_on_signals(drain: Callable[[], None], *, only_default: bool = False
     try:
         yield
     finally:
-        for number, handler in before.items():
-            # None: it was not set from Python, and Python cannot put it back.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        _put_back(before)
+
+
+def _put_back(before: Mapping[signal.Signals, Handler]) -> None:
+    for number, handler in before.items():
+        # None: it was not set from Python, and Python cannot put it back.
+        signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def end_now(exit_code: int) -> None:

@@ -82,3 +82,42 @@ def test_outside_of_the_main_thread_signals_are_never_touched() -> None:
     thread.start()
     thread.join()
     assert inside == [before]
+
+
+FORKING = """
+import os, signal, threading, time
+from kcl_py.shell.signals import draining_on_signals
+
+with draining_on_signals(lambda: print("draining", flush=True)):
+    children = []
+
+    def fork():
+        child = os.fork()
+        if not child:
+            print(os.getpid(), flush=True)
+            while True:
+                time.sleep(0.05)
+        children.append(child)
+
+    thread = threading.Thread(target=fork)  # as the thread of a shard would
+    thread.start()
+    thread.join()
+    _, status = os.waitpid(children[0], 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+def test_a_process_that_user_code_forked_is_ended_by_one_signal() -> None:
+    """A multiprocessing.Pool waits for ever for a worker that drains instead."""
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", FORKING],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    with child:
+        assert child.stdout is not None
+        forked = int(child.stdout.readline())
+        os.kill(forked, signal.SIGTERM)
+        assert child.stdout.readline() == f"{-signal.SIGTERM}\n"
+        assert child.wait(20) == 0

@@ -103,14 +103,23 @@ def test_a_worker_runs_once() -> None:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_use_after_a_fork_is_refused() -> None:
     one = worker()
-    child = os.fork()
-    if child == 0:
-        try:
-            one.start()
-        except RuntimeError as error:
-            os._exit(42 if "fork" in str(error) else 1)
-        os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+    for use in (
+        one.start,
+        one.run,
+        one.join,
+        one.stop,
+        one.request_stop,
+        one.status,
+        one.__enter__,
+    ):
+        child = os.fork()
+        if child == 0:
+            try:
+                use()
+            except RuntimeError as error:
+                os._exit(42 if "fork" in str(error) else 1)
+            os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42, use
 
 
 def test_what_goes_wrong_in_set_up_is_raised_by_whoever_waits() -> None:
