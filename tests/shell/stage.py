@@ -296,8 +296,8 @@ class Code(RecordProcessor):
         self._inside("lease_lost", shard)
 
     def close(self) -> None:
-        assert self.shard is not None
-        self._inside("close", self.shard)
+        if self.shard is not None:  # else the fence passed before `initialize`
+            self._inside("close", self.shard)
 
     def _inside(self, method: str, shard: ShardContext) -> None:
         with self.stage.witness.inside(self.run, method):

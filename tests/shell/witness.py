@@ -37,12 +37,17 @@ Waiting = dict[tuple[object, ...], tuple[float, tuple[object, ...] | None]]
 
 @dataclass(slots=True)
 class Turn:
-    """One question to the core and its answer."""
+    """One question to the core and its answer.
+
+    Attributes:
+        done: Step at which the core was asked again: all commands were carried out by then.
+    """
 
     step: int
     at: float
     event: Event | None
     commands: list[Command]
+    done: float = inf
 
 
 @dataclass(slots=True)
@@ -56,9 +61,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Yielded:
-    """One record that user code was given, and the reading of the clock that let it pass."""
+    """One record that user code was given, and the reading of the clock that let it pass.
+
+    Attributes:
+        step: Of the reading.
+        given: Step at which user code had it.
+    """
 
     step: int
+    given: int
     reading: float
     run: str
     key: str
@@ -72,7 +83,7 @@ class Fence:
 
     issued: int
     until: float
-    done: float = inf
+    done: float
 
 
 @dataclass(slots=True)
@@ -131,6 +142,8 @@ class Spied:
         self._user = name
         baton.step += 1
         baton.time += self._cost
+        if self.turns and self.turns[-1].done == inf:
+            self.turns[-1].done = baton.step
         return baton.step
 
     def _note(
@@ -224,8 +237,8 @@ class Witness:
         me = self.baton.me()
         assert me is not None
         step, reading = me.reading
-        self.yielded.append(Yielded(step, reading, run, key, token, position))
-        self.baton.note(f"record {key} {position}")
+        given = self.baton.note(f"record {key} {position}")
+        self.yielded.append(Yielded(step, given, reading, run, key, token, position))
 
     def on_event(self, event: WorkerEvent) -> None:
         self.heard.append(event.name)
@@ -249,22 +262,15 @@ class Witness:
         """Return all fences that the cores set, by run."""
         found: dict[str, list[Fence]] = defaultdict(list)
         for core in self.cores:
-            open_ones: list[Fence] = []
             for turn in core.turns:
-                for fence in open_ones:
-                    fence.done = turn.step
-                open_ones = []
                 for command in turn.commands:
                     if isinstance(command, commands.StartRun):
-                        until, done = command.epoch.fence, float(turn.step)
+                        fence = Fence(turn.step, command.epoch.fence, turn.step)
                     elif isinstance(command, commands.MoveFence):
-                        until, done = command.until, inf
+                        fence = Fence(turn.step, command.until, turn.done)
                     else:
                         continue
-                    fence = Fence(turn.step, until, done)
                     found[core.run(command.run_id)].append(fence)
-                    if isinstance(command, commands.MoveFence):
-                        open_ones.append(fence)
         return found
 
     def _fences(self) -> Iterator[str]:
@@ -280,7 +286,8 @@ class Witness:
         if any(fence.until == -inf for fence in before):
             yield f"fence: {one} though its fence was ended"
             return
-        current = [fence for fence in fences if fence.issued < one.step <= fence.done]
+        # One that was issued since may count, too: the core knew then that the epoch goes on.
+        current = [fence for fence in fences if fence.issued < one.given and one.step <= fence.done]
         limit = max((fence.until for fence in [*before[-1:], *current]), default=-inf)
         if one.reading >= limit:
             yield f"fence: {one} at or past {limit}"
