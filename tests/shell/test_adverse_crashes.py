@@ -14,16 +14,26 @@ import structlog
 
 import kcl_py.worker
 from kcl_py.core.worker_core import WorkerCore
+from kcl_py.errors import WorkerFailed
 from kcl_py.processor import AsyncShardContext
 from kcl_py.shell.audit import AuditLog
-from kcl_py.shell.reporting import Reporter
+from kcl_py.shell.reporting import FLUSH_SECONDS, Reporter
 from kcl_py.shell.run import ProcessorRun
 from kcl_py.shell.runs import Runs
 from kcl_py.shell.shell import Crashed
 from kcl_py.status import WorkerEvent
 from tests.shell import primitives
 from tests.shell.baton import Baton, seeds
-from tests.shell.stage import AsyncCode, Code, Stage, StageStream, StageTable, has_ended
+from tests.shell.stage import (
+    DURATION,
+    GRACE,
+    AsyncCode,
+    Code,
+    Stage,
+    StageStream,
+    StageTable,
+    has_ended,
+)
 
 SEEDS = 12
 
@@ -337,3 +347,112 @@ def test_an_on_event_that_raises_is_logged_and_stops_nothing() -> None:
             assert stage.play(stage.worker(on_event=listen), 3.0) is None
             stage.witness.check()
         assert [line["event"] for line in lines].count("on_event.failed") == 1
+
+
+def block_on_event(seed: int) -> None:
+    """Let `on_event` never return: leases go on, and the stop waits a bounded time for it."""
+    with Baton(seed) as baton:
+        stage = Stage(baton)
+
+        def listen(event: WorkerEvent) -> None:
+            stage.witness.on_event(event)
+            if event.name == "worker.ready":
+                baton.until(lambda: False)
+
+        worker = stage.worker(on_event=listen)
+        worker.start()
+        baton.sleep(4.0 * DURATION)
+        assert len(worker.status().shards) == len(stage.shard_ids)
+        asked_at = baton.time
+        worker.request_stop()
+        assert stage.end(worker) is None
+        assert baton.time - asked_at < GRACE + 2.0 * FLUSH_SECONDS
+        stage.witness.is_deaf = True
+        stage.witness.may_live = ("kcl-report",)
+        stage.witness.check()
+
+
+def test_an_on_event_that_never_returns_holds_up_neither_leases_nor_the_stop() -> None:
+    for seed in seeds(SEEDS):
+        block_on_event(seed)
+
+
+# --------------------------------------------------------------------------- in the user's own loop
+
+
+def crash_in_a_loop(seed: int, where: str) -> bool:
+    """Let something of ours raise while the worker runs on a loop of the user's."""
+    place, name = PLACES[where]
+    error = PlantedError()
+    with Baton(seed) as baton:
+        stage = Stage(baton, shards=2)
+        stage.witness.is_deaf = place is Reporter
+        worker = stage.worker(lambda: AsyncCode(stage))
+
+        async def main() -> None:
+            running = asyncio.ensure_future(worker.run_async())
+            await asyncio.sleep(0.2)
+            bomb = Bomb(stage, error).before(place, name)
+            bombs.append(bomb)
+            await asyncio.wait([running], timeout=8.0)
+            worker.request_stop()
+            await running
+
+        bombs: list[Bomb] = []
+        loop = asyncio.new_event_loop()
+        raised: BaseException | None = None
+        try:
+            loop.run_until_complete(main())
+        except WorkerFailed as failed:
+            raised = failed
+        finally:
+            loop.close()
+        stage.witness.ended()
+        baton.until(lambda: not baton.alive(), 3.0)
+        assert not any(context.is_owner for context in stage.contexts)
+        stage.witness.check()
+        if bombs[0].went_off_at is None:
+            assert raised is None
+            return False
+        assert isinstance(raised, Crashed)
+        assert raised.__cause__ is error
+        return True
+
+
+@pytest.mark.parametrize("where", [where for where in PLACES if "status" not in where])
+def test_a_crash_is_raised_by_run_async(where: str) -> None:
+    went_off = [crash_in_a_loop(seed, where) for seed in seeds(SEEDS // 2)]
+
+    assert any(went_off)
+
+
+def interrupt(seed: int, error: type[BaseException]) -> None:
+    """Interrupt the main thread while it waits, as Ctrl-C does where nobody handles signals."""
+    with Baton(seed) as baton:
+        stage = Stage(baton)
+        worker = stage.worker()
+        due = baton.time + stage.rng.uniform(0.0, 4.0)
+        really_join = worker.join
+        raised: list[float] = []
+
+        def join(timeout: float | None = None) -> bool:
+            if baton.time >= due and not raised:
+                raised.append(baton.time)
+                raise error
+            return really_join(timeout)
+
+        worker.join = join  # type: ignore[method-assign]
+        with pytest.raises(error):
+            worker.run(handle_signals=False)
+        stage.witness.ended()
+        baton.until(lambda: not baton.alive(), 1.0)
+        assert worker.status().state == "stopped"
+        stage.witness.check()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_of_whoever_waits_drains_and_goes_on_its_way(
+    error: type[BaseException],
+) -> None:
+    for seed in seeds(SEEDS):
+        interrupt(seed, error)
