@@ -8,10 +8,11 @@ from collections import Counter
 
 from kcl_py.errors import CheckpointOutOfRange, LeaseLost, ServiceError
 from kcl_py.processor import AsyncShardContext, Batch, ShardContext
+from kcl_py.shell.async_calls import LOOK_SECONDS
 from tests.shell.baton import Baton, seeds
 from tests.shell.stage import DURATION, GRACE, AsyncCode, Stage, has_ended
 
-SEEDS = 40
+SEEDS = 20
 
 LONGEST_SECONDS = 2 * DURATION + 2.0
 """A question waits until its fence, which answers move while it waits, a second and hold-ups."""
@@ -168,6 +169,53 @@ def test_a_checkpoint_on_our_loop_returns_raises_or_is_cancelled_once() -> None:
         race_on_a_loop(seed, outcomes, own_loop=True)
 
     assert set(outcomes) >= {"done", "cancelled", "TimeoutError"}
+
+
+class Sleeper(AsyncCode):
+    """Async user code that sleeps until it is cancelled."""
+
+    def __init__(self, stage: Stage, late: list[float]) -> None:
+        super().__init__(stage)
+        self.late = late
+
+    async def behave(self, method: str, shard: AsyncShardContext | None) -> None:
+        if method == "process_records" and shard is not None:
+            fence = shard._run.fence
+            until = fence.until
+            try:
+                while True:
+                    await asyncio.sleep(0.05)
+                    until = max(until, fence.until)
+            except asyncio.CancelledError:
+                self.late.append(self.stage.baton.time - until)
+                raise
+
+
+def sleep_over_the_fence(seed: int) -> list[float]:
+    """Return how long after its fence each call was cancelled, seconds."""
+    with Baton(seed, hold_up_max=0.05) as baton:
+        stage = Stage(baton, shards=2)
+        late: list[float] = []
+        hung_from = baton.time + stage.rng.uniform(1.0, 4.0)
+        hung_until = hung_from + 3.0 * DURATION
+
+        def lasts(name: str, what: object) -> float:
+            hangs = name == "write" and hung_from < baton.time < hung_until
+            return hung_until - baton.time if hangs else 0.05
+
+        stage.lasts = lasts
+        worker = stage.worker(lambda: Sleeper(stage, late))
+        stage.play(worker, 5.0 + 2.0 * DURATION, patience=6.0 * DURATION)
+        stage.witness.check()
+        assert "lease.lost" in stage.witness.heard
+        assert late
+        assert max(late) < LOOK_SECONDS + 0.5
+        return late
+
+
+def test_an_async_call_is_cancelled_soon_after_its_fence() -> None:
+    for seed in seeds(SEEDS // 4):
+        sleep_over_the_fence(seed)
 
 
 def test_so_it_does_on_the_loop_of_run_async() -> None:

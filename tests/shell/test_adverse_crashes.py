@@ -35,7 +35,7 @@ from tests.shell.stage import (
     has_ended,
 )
 
-SEEDS = 12
+SEEDS = 8
 
 END_SECONDS = 14.0
 """A failing worker waits `GRACE` for user code, 2 s for its end, 4 s for the log; and slack."""

@@ -22,7 +22,7 @@ from tests.shell.baton import Baton, seeds
 from tests.shell.stage import DURATION, Code, Stage, run_of
 from tests.shell.tools import deliver, job, start_run, worker_status
 
-SEEDS = 60
+SEEDS = 40
 
 
 # ----------------------------------------------------------------------- answers after their fence

@@ -7,19 +7,19 @@ from itertools import pairwise
 from math import inf
 
 from kcl_py.core.commands import Command, Finish, WriteRow
-from kcl_py.core.events import CheckpointAsked, Event, RowWritten, WallRead, Woken
+from kcl_py.core.events import CheckpointAsked, Event, RowWritten, StopAsked, WallRead, Woken
 from kcl_py.core.leases.rows import WorkerState
 from kcl_py.core.leases.writes import RowWrite, beat
 from kcl_py.errors import StopTimeout
 from kcl_py.records import Position
-from kcl_py.shell.control import WALL_SECONDS, StatusAsked
+from kcl_py.shell.control import WAIT_SECONDS_MAX, WALL_SECONDS, StatusAsked
 from kcl_py.shell.pools import LEASE_THREADS_MAX, STREAM_THREADS_MAX, TABLE_THREADS_MAX, Pool
 from kcl_py.shell.shell import Shell
 from tests.shell.baton import Baton, seeds
 from tests.shell.stage import DURATION, Code, Stage, StageTable
 from tests.shell.tools import Crashes, ScriptedCore, job
 
-SEEDS = 25
+SEEDS = 16
 
 
 # ---------------------------------------------------------------------------------- the lease pool
@@ -193,17 +193,22 @@ def storm(seed: int, *, burst: int, cost: float) -> Stage:
         return stage
 
 
+def weather_a_storm(seed: int) -> None:
+    burst, cost = 2_000, 0.0002
+    stage = storm(seed, burst=burst, cost=cost)
+    assert "lease.lost" not in stage.witness.heard
+    (core,) = stage.witness.cores
+    told = next(turn.at for turn in core.turns if isinstance(turn.event, StopAsked))
+    assert told - stage.stopped_at < 2 * burst * cost + 0.5
+    walls = [turn.at for turn in core.turns if isinstance(turn.event, WallRead)]
+    assert walls
+    pauses = [after - before for before, after in pairwise(walls)]
+    assert max(pauses) < WAIT_SECONDS_MAX + WALL_SECONDS + 0.3
+
+
 def test_a_storm_starves_neither_renewals_nor_the_stop() -> None:
-    for seed in seeds(8):
-        burst, cost = 2_000, 0.0002
-        stage = storm(seed, burst=burst, cost=cost)
-        assert "lease.lost" not in stage.witness.heard
-        (core,) = stage.witness.cores
-        told = next(turn.at for turn in core.turns if type(turn.event).__name__ == "StopAsked")
-        assert told - stage.stopped_at < 2 * burst * cost + 0.5
-        walls = [turn.at for turn in core.turns if isinstance(turn.event, WallRead)]
-        pauses = [after - before for before, after in pairwise(walls)]
-        assert max(pauses) < 1.0 + WALL_SECONDS + 0.3
+    for seed in seeds(6):
+        weather_a_storm(seed)
 
 
 def test_a_storm_that_lasts_longer_than_a_lease_costs_leases_and_no_fence() -> None:

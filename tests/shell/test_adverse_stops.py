@@ -14,7 +14,7 @@ from kcl_py.status import WorkerEvent
 from tests.shell.baton import START, Baton, seeds
 from tests.shell.stage import GRACE, Stage
 
-SEEDS = 40
+SEEDS = 25
 
 AFTER_GRACE_SECONDS = 4.0
 """By how much a stop may be late: 2 s for user code, 1 s for reads that hang, and hold-ups."""
