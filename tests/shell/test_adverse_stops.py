@@ -184,8 +184,9 @@ def test_a_signal_drains_and_a_second_one_ends_the_process(
 # -------------------------------------------------------------------------------------- what hangs
 
 
-def stop_with_hung_code(seed: int) -> None:
-    with Baton(seed) as baton:
+def stop_with_hung_code(seed: int) -> bool:
+    """Return whether any code was hung: the stop may come before it is called."""
+    with Baton(seed, hold_up_max=0.05) as baton:
         stage = Stage(baton)
         hung: list[int] = []
         where = stage.rng.choice(("initialize", "record", "process_records", "close"))
@@ -204,6 +205,9 @@ def stop_with_hung_code(seed: int) -> None:
         asked_at = baton.time
         worker.request_stop()
         raised = stage.end(worker)
+        if not hung:
+            assert raised is None
+            return False
 
         assert isinstance(raised, StopTimeout)
         assert stage.shard_ids[0] in str(raised)
@@ -215,12 +219,14 @@ def stop_with_hung_code(seed: int) -> None:
         assert not any(context.is_owner for context in stage.contexts)
         stage.witness.may_live = (f"kcl-shard-{stage.shard_ids[0]}",)
         stage.witness.check()
+        return True
 
 
 def test_user_code_that_never_returns_keeps_its_own_shard_alone() -> None:
     """The worker ends in time and says which; all other leases are offered to others."""
-    for seed in seeds(SEEDS):
-        stop_with_hung_code(seed)
+    hung = [stop_with_hung_code(seed) for seed in seeds(SEEDS)]
+
+    assert sum(hung) > SEEDS / 2
 
 
 def return_after_the_end(seed: int) -> None:
