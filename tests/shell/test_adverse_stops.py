@@ -32,15 +32,17 @@ def stop_with_slow_calls(seed: int) -> BaseException | None:
     with Baton(seed) as baton:
         stage = Stage(baton)
         work(stage)
-        lazy = stage.rng.choice((0.1, 1.0))
+        seconds = stage.rng.uniform(1.0, 6.0)
+        slow_share, slow_from = stage.rng.choice(((0.1, 0.0), (1.0, 0.0), (1.0, seconds)))
 
         def lasts(name: str, what: object) -> float:
-            return stage.rng.uniform(0.0, 1.9) if stage.rng.random() < lazy else 0.05
+            is_slow = stage.rng.random() < slow_share and baton.time - START > slow_from
+            return stage.rng.uniform(1.8 if slow_from else 0.0, 1.9) if is_slow else 0.05
 
         stage.lasts = lasts
         worker = stage.worker()
         worker.start()
-        baton.sleep(stage.rng.uniform(1.0, 6.0))
+        baton.sleep(seconds)
         worker.request_stop()
         raised = stage.end(worker, patience=0.0)
         written = len(stage.rows.log)
