@@ -160,7 +160,7 @@ def fill_the_read_pool(seed: int) -> None:
 
 
 def test_a_read_pool_that_was_full_loses_no_read() -> None:
-    for seed in seeds(3):
+    for seed in seeds(2):
         fill_the_read_pool(seed)
 
 
@@ -207,13 +207,13 @@ def weather_a_storm(seed: int) -> None:
 
 
 def test_a_storm_starves_neither_renewals_nor_the_stop() -> None:
-    for seed in seeds(6):
+    for seed in seeds(3):
         weather_a_storm(seed)
 
 
 def test_a_storm_that_lasts_longer_than_a_lease_costs_leases_and_no_fence() -> None:
     lost = 0
-    for seed in seeds(4):
+    for seed in seeds(2):
         lost += storm(seed, burst=2_000, cost=0.002).witness.heard.count("lease.lost")
 
     assert lost
