@@ -24,7 +24,7 @@ from kcl_py.testing.sim_table import SimTable
 from kcl_py.testing.sim_worker import Core, Scene, SimWorker
 from kcl_py.testing.store import TABLE_NAME, RowStore
 from kcl_py.testing.trace import Trace
-from kcl_py.testing.watch import Audience, ViolationError
+from kcl_py.testing.watch import Audience, ViolationError, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -117,23 +117,12 @@ class World:
         )
         self.table = SimTable(self.heap, store, self.faults, self.trace)
         self.stream = SimStream(self.heap, self.faults, self.trace, shards=shards)
+        self._muted = frozenset(muted)
         self.ownership = OwnershipChecker(self.heap)
         self.records = RecordChecker(self.table, self.stream)
         self.ends = EndChecker(self.table, self.stream, self.ownership, self.records)
-        self._muted = frozenset(muted)
-        checkers = (
-            self.ends,
-            self.records,
-            self.ownership,
-            LoadChecker(self.heap, self.ownership),
-            WriteLoadChecker(),
-            MemoryChecker(),
-        )
-        self.watchers = Audience()
-        self._checkers = checkers
-        for checker in checkers:
-            checker.muted = self._muted
-            self.watchers.append(checker)
+        self._checkers = self._make_checkers()
+        self.watchers = Audience(self._checkers)
         self.table.on_change.append(self._changed)
         self.has_index = True
         self.workers: dict[str, SimWorker] = {}
@@ -143,6 +132,20 @@ class World:
         self._put_count = 0
         for _ in range(workers):
             self.start_worker()
+
+    def _make_checkers(self) -> tuple[Watcher, ...]:
+        """Return all who judge, in the order in which they are told."""
+        checkers = (
+            self.ends,
+            self.records,
+            self.ownership,
+            LoadChecker(self.heap, self.ownership),
+            WriteLoadChecker(),
+            MemoryChecker(),
+        )
+        for checker in checkers:
+            checker.muted = self._muted
+        return checkers
 
     def wall(self) -> float:
         """What the clocks of the services show, unix seconds."""

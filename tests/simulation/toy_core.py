@@ -105,9 +105,11 @@ class ToyCore:
     def _create(
         self, shard: Shard, *, root: bool, then: Callable[[float, said.WriteAnswer], None]
     ) -> None:
+        # Above all tokens of its parents, also those that were not seen yet.
+        highest = max((counter for counter, _ in self.sights.values()), default=0)
         row = LeaseRow(
             key=shard.shard_id,
-            counter=int(self.wall * 1000),
+            counter=max(int(self.wall * 1000), highest + 1000),
             checkpoint=Sentinel.TRIM_HORIZON,
             root=root,
             parents=shard.parents,
