@@ -20,6 +20,9 @@ BEGUN: Final = "begun"
 RETURNED: Final = "returned"
 """A call of user code is over."""
 
+FENCED: Final = "fenced"
+"""The core ended the epoch while there was a processor."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
@@ -30,7 +33,7 @@ class AuditEvent:
         worker: Worker id.
         key: Lease key.
         token: Fencing token of the epoch.
-        kind: RECORD, BEGUN, RETURNED, or another that is not judged.
+        kind: RECORD, BEGUN, RETURNED, FENCED, or another that is not judged.
         place: Of a record.
         method: Of a call.
         ok: False if the call raised.

@@ -12,7 +12,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kcl_py.testing.audit_log import BEGUN, RECORD, RETURNED, AuditEvent, Place, read_audit_logs
+from kcl_py.testing.audit_log import (
+    BEGUN,
+    FENCED,
+    RECORD,
+    RETURNED,
+    AuditEvent,
+    Place,
+    read_audit_logs,
+)
 from kcl_py.testing.verdict import Fault, Start, Takeover, Verdict
 
 __all__ = ["AuditEvent", "Fault", "Start", "Takeover", "Verdict", "audit", "read_audit_logs"]
@@ -50,11 +58,14 @@ def audit(
         skipped=[text for shard in shards for text in shard.skipped],
         order=[text for shard in shards for text in shard.order],
         overlap=[text for shard in shards for text in shard.overlap],
+        overlap_seconds=max((shard.overlap_seconds for shard in shards), default=0.0),
         parents=_judge_parents({shard.key: shard for shard in shards}, parents or {}),
         starts=_starts(epochs, parents or {}),
         unknown=sum(shard.unknown for shard in shards),
         repeated=sum(shard.repeated for shard in shards),
         takeovers=sorted(takeovers, key=lambda takeover: takeover.at),
+        fences=sum(epoch.was_fenced for shard in shards for epoch in shard.epochs),
+        handoffs=sum(_is_handoff(takeover) for takeover in takeovers),
     )
 
 
@@ -84,6 +95,13 @@ class _Epoch:
         if "lease_lost" in returned:
             return False
         return "shutdown_requested" in returned or not self.places
+
+    @property
+    def was_fenced(self) -> bool:
+        """It was ended from within, and nothing had been agreed about that."""
+        kinds = {event.kind for event in self.events}
+        returned = {event.method for event in self.events if event.kind == RETURNED}
+        return FENCED in kinds and not returned & {"shutdown_requested", "shard_ended"}
 
 
 def _epochs(events: Iterable[AuditEvent]) -> dict[str, list[_Epoch]]:
@@ -116,6 +134,7 @@ class _Shard:
         self.skipped: list[str] = []
         self.order: list[str] = []
         self.overlap: list[str] = []
+        self.overlap_seconds = 0.0
         self.takeovers: list[Takeover] = []
         self.repeated = 0
 
@@ -191,21 +210,21 @@ class _Shard:
                 newer = epoch
 
     def _judge_pair(self, older: _Epoch, newer: _Epoch) -> None:
-        if older.token == newer.token:
-            self.overlap.append(
-                f"{self.key}: {older.worker} and {newer.worker} share epoch {older.token}"
-            )
-            return
         late = [
             event
             for event in older.events
             if event.kind in (BEGUN, RECORD) and event.at > newer.first_at
         ]
-        if late:
+        seconds = late[-1].at - newer.first_at if late else 0.0
+        self.overlap_seconds = max(self.overlap_seconds, seconds)
+        if older.token == newer.token:
+            self.overlap.append(
+                f"{self.key}: {older.worker} and {newer.worker} share epoch {older.token}"
+            )
+        elif late:
             self.overlap.append(
                 f"{self.key}: epoch {older.token} of {older.worker} acted {len(late)} times, up to "
-                f"{late[-1].at - newer.first_at:.3f} s, after epoch {newer.token} of "
-                f"{newer.worker} had begun"
+                f"{seconds:.3f} s, after epoch {newer.token} of {newer.worker} had begun"
             )
 
     def _judge_takeovers(self) -> None:
@@ -284,6 +303,10 @@ def _ancestors(key: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
             found.add(name)
             open_keys.extend(parents.get(name, ()))
     return found
+
+
+def _is_handoff(takeover: Takeover) -> bool:
+    return takeover.clean and takeover.old_worker != takeover.new_worker
 
 
 def _explained(takeover: Takeover, faults: Sequence[Fault]) -> Takeover:

@@ -74,11 +74,14 @@ class Verdict:
         skipped: An epoch went past a record, or began behind one that was never handed over.
         order: An epoch went back without a failed call, or a repetition left something out.
         overlap: An older epoch acted after a newer one had begun, or two workers shared one.
+        overlap_seconds: The longest time that two epochs of a shard were both active.
         parents: A child began before its ancestors were over, or one of these went on afterwards.
         unknown: Handed over, but the producer knows nothing of it (an answer that was lost).
         repeated: Handed over again inside an epoch, after a failed call.
         takeovers: Every change of epoch, in order of time.
         starts: Every child shard that began, in order of time.
+        fences: Epochs that their own worker ended because the lease was, or might be, lost.
+        handoffs: Shards that went from a worker that had finished with them to another one.
     """
 
     written: int
@@ -88,11 +91,14 @@ class Verdict:
     skipped: Sequence[str] = ()
     order: Sequence[str] = ()
     overlap: Sequence[str] = ()
+    overlap_seconds: float = 0.0
     parents: Sequence[str] = ()
     unknown: int = 0
     repeated: int = 0
     takeovers: Sequence[Takeover] = ()
     starts: Sequence[Start] = ()
+    fences: int = 0
+    handoffs: int = 0
 
     @property
     def violations(self) -> Sequence[str]:

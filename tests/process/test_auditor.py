@@ -261,6 +261,56 @@ def test_a_shutdown_that_came_too_late_is_no_clean_move() -> None:
     assert [move.clean for move in verdict.takeovers] == [False]
 
 
+def fenced(at: float, *, token: int = 1, worker: str = "a", key: str = "s0") -> AuditEvent:
+    return AuditEvent(at=at, worker=worker, key=key, token=token, kind="fenced")
+
+
+def test_the_longest_overlap_is_told_in_seconds() -> None:
+    verdict = judge(
+        [
+            *(handed(n, n) for n in (1, 2, 3)),
+            begun(1.5, token=2, worker="b"),
+            handed(2.25, 2, token=2, worker="b"),
+            begun(2.0, token=3, worker="c"),
+        ]
+    )
+
+    assert len(verdict.overlap) == 2
+    assert verdict.overlap_seconds == 1.5
+    assert judge([handed(n, n) for n in (1, 2, 3)]).overlap_seconds == 0.0
+
+
+def test_an_epoch_that_was_ended_from_within_is_a_fence_and_one_that_was_given_away_is_none() -> (
+    None
+):
+    lost = [handed(1, 1), fenced(2), returned(3, "lease_lost")]
+    given = [
+        handed(4, 2, token=2),
+        returned(5, "shutdown_requested", token=2),
+        fenced(6, token=2),
+    ]
+    ended = [
+        handed(7, 3, token=3),
+        returned(8, "shard_ended", token=3),
+        fenced(9, token=3),
+    ]
+
+    assert judge([*lost, *given, *ended]).fences == 1
+
+
+def test_a_clean_move_to_another_worker_is_a_handoff() -> None:
+    events = [
+        handed(1, 1),
+        returned(2, "shutdown_requested"),
+        handed(3, 2, token=2, worker="b"),
+        handed(4, 3, token=3, worker="a"),
+        returned(5, "shutdown_requested", token=3),
+        begun(6, token=4, worker="a"),
+    ]
+
+    assert judge(events).handoffs == 1
+
+
 def test_records_that_the_producer_knows_nothing_of_are_counted() -> None:
     assert judge([handed(n, n) for n in (1, 2, 3, 4)]).unknown == 1
 

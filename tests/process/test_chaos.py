@@ -1,0 +1,89 @@
+"""Does a short chaos run end well, end in time, leave nothing behind, and notice broken workers?
+
+The long ones are for people and machines with time: `python -m tests.chaos --minutes 10`.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kcl_py.cli.fleet import wait_until
+from tests.chaos.play import EXTRA_SECONDS_MAX
+
+pytestmark = pytest.mark.process
+
+MINUTES = 0.4
+PATIENCE = 60 * MINUTES + EXTRA_SECONDS_MAX
+
+
+def chaos(directory: Path, *flags: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "tests.chaos", "--json", "--quiet"),
+        *(f"--minutes={MINUTES}", f"--keep={directory}", *flags),
+    ]
+
+
+def run(directory: Path, *flags: str) -> tuple[int, dict[str, Any]]:
+    ended = subprocess.run(
+        chaos(directory, *flags), stdout=subprocess.PIPE, timeout=PATIENCE, check=False
+    )
+    figures: dict[str, Any] = json.loads(ended.stdout)
+    return ended.returncode, figures
+
+
+def processes_naming(text: str) -> list[str]:
+    """Command lines of processes of this machine in which the text occurs."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("flags", [("--seed=11",), ("--seed=12", "--rough")], ids=" ".join)
+def test_a_short_run_keeps_every_promise(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    code, figures = run(tmp_path, *flags)
+
+    assert figures["what"] == []
+    assert code == 0
+    assert figures["written"] == figures["processed"] > 500
+    assert sum(figures["deeds"].values()) >= 5
+    assert processes_naming(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("plant", "shows"), [("steal", "overlaps"), ("skip", "unfinished")], ids=["steal", "skip"]
+)
+def test_broken_workers_are_noticed(tmp_path: Path, plant: str, shows: str) -> None:
+    code, figures = run(tmp_path, "--seed=13", f"--plant={plant}")
+
+    assert code == 1
+    assert figures[shows] > 0
+    assert figures["violations"] > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
+def test_a_run_that_is_told_to_end_leaves_no_process(tmp_path: Path) -> None:
+    running = subprocess.Popen(chaos(tmp_path, "--seed=14"))
+    try:
+        wait_until(
+            lambda: any(tmp_path.glob("*.ready.json")), "a worker is ready", timeout=PATIENCE
+        )
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
+    finally:
+        running.kill()
+        running.wait()
+
+    assert processes_naming(str(tmp_path)) == []
