@@ -101,11 +101,12 @@ def draw(seed: int, *, seconds: float, duration: float, rough: bool = False) -> 
         seconds=seconds,
         workers=rng.randint(WORKERS_MIN, 5),
         shards=rng.randint(3, 6),
-        rate=rng.choice((50.0, 100.0)),
+        rate=rng.choice((100.0, 300.0)),
         worker_settings={
             "leases.duration": f"{duration:g}s",
             "leases.settle": "2s",
             "leases.handoff_timeout": rng.choice(("1s", "5s", "20s")),
+            "reading.idle_interval": rng.choice(("0.2s", "1s")),
             "delivery.batch_records": rng.choice(("20", "200", "10000")),
             "delivery.hung_after": rng.choice(("2s", "300s")),
             "on_error.backoff.longest": "2s",
