@@ -16,6 +16,7 @@ from kcl_py.cli.world import World
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.crew import AGAIN_SECONDS, EVERYBODY, Crew
+from tests.chaos.hogs import Hogs
 from tests.chaos.plan import SHARDS_MAX, SHARDS_MIN, WORKERS_MAX, WORKERS_MIN, Deed, Plan
 from tests.chaos.troubles import Troubles
 from tests.process.fleets import key_of
@@ -38,6 +39,7 @@ class Nemesis:
     plan: Plan
     crew: Crew
     troubles: Troubles
+    hogs: Hogs
     say: Callable[[str], None]
     done: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -59,6 +61,7 @@ class Nemesis:
         self._later.clear()
         self._hunts.clear()
         self.troubles.end_all()
+        self.hogs.end()
         for name in sorted(self.crew.frozen):
             self.crew.thaw(name)
         self.crew.size = max(self.crew.size, WORKERS_MIN)
@@ -119,6 +122,22 @@ class Nemesis:
         self._after(deed.seconds, self.crew.fill)
         return True
 
+    def kill_all(self, deed: Deed) -> bool:
+        """`kill -9` of everybody who is awake; replaced after a while."""
+        living = self.crew.living
+        for name in living:
+            self.crew.kill(name)
+        self._after(deed.seconds, self.crew.fill)
+        return bool(living)
+
+    def terminate_all(self, deed: Deed) -> bool:
+        """SIGTERM to everybody who is awake; replaced after a while."""
+        living = self.crew.living
+        for name in living:
+            self.crew.terminate(name)
+        self._after(deed.seconds, self.crew.fill)
+        return bool(living)
+
     def leave(self, deed: Deed) -> bool:
         """SIGTERM; not replaced."""
         if self.crew.size <= WORKERS_MIN or not self.terminate(deed):
@@ -161,6 +180,11 @@ class Nemesis:
     def _freeze_leaver(self, name: str, seconds: float) -> None:
         if self.world.workers[name].child.is_running:
             self._freeze(name, seconds)
+
+    def hog(self, deed: Deed) -> bool:
+        """As many busy processes as the machine has processors, twice."""
+        self.hogs.start(deed.seconds)
+        return True
 
     # ------------------------------------------------------------------------------ in the middle
 
@@ -274,6 +298,9 @@ class _Hunt:
 DEEDS: Final[Mapping[str, Callable[[Nemesis, Deed], bool]]] = {
     "kill": Nemesis.kill,
     "terminate": Nemesis.terminate,
+    "kill-all": Nemesis.kill_all,
+    "terminate-all": Nemesis.terminate_all,
+    "hog": Nemesis.hog,
     "leave": Nemesis.leave,
     "join": Nemesis.join,
     "stop": Nemesis.stop,
@@ -287,6 +314,8 @@ DEEDS: Final[Mapping[str, Callable[[Nemesis, Deed], bool]]] = {
     "lost": Nemesis.trouble,
     "partial": Nemesis.trouble,
     "throttle-all": Nemesis.trouble_for_all,
+    "cut-all": Nemesis.trouble_for_all,
+    "delay-all": Nemesis.trouble_for_all,
     "lost-all": Nemesis.trouble_for_all,
     "split": Nemesis.split,
     "split-of": Nemesis.split_of,

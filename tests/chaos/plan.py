@@ -335,8 +335,45 @@ def _pause_with_late_writes(rng: random.Random, at: float, duration: float) -> l
     ]
 
 
+def _cut_all(rng: random.Random, at: float, duration: float) -> list[Deed]:
+    """Nobody reaches the table; often for so long that everybody is fenced."""
+    lag = rng.choice((0.0, 30.0))
+    seconds = rng.uniform(0.3, 2.0) * duration
+    return [_deed(rng, at, "cut-all", seconds, service="dynamodb", lag=lag)]
+
+
+def _delay_all(rng: random.Random, at: float, duration: float) -> list[Deed]:
+    seconds = rng.uniform(0.5, 2.0) * duration
+    lag = rng.uniform(0.05, 1.0) * duration
+    return [_deed(rng, at, "delay-all", seconds, service="dynamodb", probability=0.5, lag=lag)]
+
+
+def _massacre(rng: random.Random, at: float, duration: float) -> list[Deed]:
+    return [_deed(rng, at, "kill-all", rng.uniform(0.0, duration))]
+
+
+def _deploy(rng: random.Random, at: float, duration: float) -> list[Deed]:
+    """Everybody is told to end at once, and as many others start, sooner or later."""
+    return [_deed(rng, at, "terminate-all", rng.uniform(0.0, duration))]
+
+
+def _chain(rng: random.Random, at: float, duration: float) -> list[Deed]:
+    """Children split and merge before their parents are over."""
+    target = rng.randrange(1000)
+    kinds = ("split", "split", rng.choice(("merge", "kill")), "merge")
+    return [
+        _deed(rng, at + number * rng.uniform(0.1, 0.5), kind, duration, target=target)
+        for number, kind in enumerate(kinds)
+    ]
+
+
+def _hog(rng: random.Random, at: float, duration: float) -> list[Deed]:
+    """Something else wants the processors."""
+    return [_deed(rng, at, "hog", rng.uniform(0.5, 2.0) * duration)]
+
+
 _ROUGH: Final[tuple[Scene, ...]] = (
     _two_pauses, _pause_almost_too_long, _stutter, _kill_in_handoff, _stop_in_handoff,
     _cut_while_stopping, _pause_while_stopping, _split_in_a_cut, _kill_at_shard_end,
-    _pause_with_late_writes,
+    _pause_with_late_writes, _cut_all, _delay_all, _massacre, _deploy, _chain, _hog,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.crew import PROCESSOR, Crew
 from tests.chaos.done import read_done
 from tests.chaos.ending import CATCH_UP_SECONDS_MAX, RECOVERY_SECONDS_MAX, STOP_SECONDS_MAX, Ending
+from tests.chaos.hogs import Hogs
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.plan import Plan
 from tests.chaos.report import Outcome
@@ -40,10 +41,10 @@ def play(plan: Plan, directory: Path, say: Callable[[str], None], *, plant: str 
         worker_settings=plan.worker_settings,
         engine_flags=plan.engine_flags,
     )
-    with World(settings) as world:
+    with World(settings) as world, Hogs() as hogs:
         troubles = Troubles(world.engine, plan.seed)
         crew = Crew(world, plan, say, size=plan.workers, plant=plant)
-        nemesis = Nemesis(world, plan, crew, troubles, say)
+        nemesis = Nemesis(world, plan, crew, troubles, hogs, say)
         ending = Ending(world, crew, say)
         _begin(world, crew)
         nemesis.run()
