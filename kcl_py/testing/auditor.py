@@ -139,6 +139,11 @@ class _Shard:
         self.repeated = 0
 
     @property
+    def tokens(self) -> list[int]:
+        """Of all epochs, in their order."""
+        return [epoch.token for epoch in self.epochs]
+
+    @property
     def unknown(self) -> int:
         """Records that were handed over and that the producer knows nothing of."""
         known = {place[0] for place in self.expected}
@@ -170,11 +175,15 @@ class _Shard:
         last: Place | None = None
         highest: Place | None = None
         may_go_back = False
+        end: str | None = None
         for event in epoch.events:
             may_go_back = may_go_back or (event.kind == RETURNED and not event.ok)
+            end = event.method if _is_end(event) else end
             place = event.place
             if place is None:
                 continue
+            if end is not None:
+                self.order.append(f"{self._in(epoch, place)} came after {end} had returned")
             if last is None or highest is None:
                 highest = place
             else:
@@ -269,6 +278,8 @@ def _judge_parents(shards: Mapping[str, _Shard], parents: Mapping[str, Sequence[
             parent = shards[name]
             open_at = [parent.first_handed.get(place) for place in parent.expected]
             unfinished = sum(at is None or at > begun for at in open_at)
+            if min(shards[key].tokens) <= max(parent.tokens, default=0):
+                found.append(f"{key} has no larger tokens than its ancestor {name}")
             if unfinished:
                 found.append(f"{key} began before {unfinished} records of its ancestor {name}")
             elif parent.last_handed_at > begun:
@@ -303,6 +314,14 @@ def _ancestors(key: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
             found.add(name)
             open_keys.extend(parents.get(name, ()))
     return found
+
+
+def _is_end(event: AuditEvent) -> bool:
+    """Whether a processor object is told nothing more but `lease_lost` and `close`."""
+    if event.kind != RETURNED:
+        return False
+    is_over = event.method in ("shutdown_requested", "lease_lost")
+    return is_over or (event.method == "shard_ended" and event.ok)
 
 
 def _is_handoff(takeover: Takeover) -> bool:

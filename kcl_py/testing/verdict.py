@@ -72,10 +72,12 @@ class Verdict:
         handed: How often a record was handed over, all in all.
         lost: Written, and never handed over.
         skipped: An epoch went past a record, or began behind one that was never handed over.
-        order: An epoch went back without a failed call, or a repetition left something out.
+        order: An epoch went back without a failed call, or a repetition left something out, or
+            records came after its end.
         overlap: An older epoch acted after a newer one had begun, or two workers shared one.
         overlap_seconds: The longest time that two epochs of a shard were both active.
-        parents: A child began before its ancestors were over, or one of these went on afterwards.
+        parents: A child began before its ancestors were over, or one of these went on afterwards,
+            or its fencing tokens are not larger than theirs.
         unknown: Handed over, but the producer knows nothing of it (an answer that was lost).
         repeated: Handed over again inside an epoch, after a failed call.
         takeovers: Every change of epoch, in order of time.

@@ -8,6 +8,7 @@ from pathlib import Path
 from kcl_py.cli.fleet import wait_until
 from kcl_py.cli.world import FACT_SECONDS_MAX, World, WorldSettings
 from kcl_py.shell.clock import SYSTEM_CLOCK
+from tests.chaos.complaints import read_complaints
 from tests.chaos.crew import PROCESSOR, Crew
 from tests.chaos.done import read_done
 from tests.chaos.ending import CATCH_UP_SECONDS_MAX, RECOVERY_SECONDS_MAX, STOP_SECONDS_MAX, Ending
@@ -63,7 +64,11 @@ def play(plan: Plan, directory: Path, say: Callable[[str], None], *, plant: str 
             recovered=ending.recovered,
             done=read_done(directory.glob("*.done")),
             written=world.producer.by_shard(),
-            others=[*crew.violations, *ending.violations],
+            others=[
+                *crew.violations,
+                *ending.violations,
+                *read_complaints(sorted(worker.child.log for worker in world.workers.values())),
+            ],
         )
 
 

@@ -29,7 +29,7 @@ class Outcome:
         recovered: Seconds until the fleet was well after the last fault; None: it was not.
         done: Records that user code finished, by shard and sequence number.
         written: Records that the producer knows to be written, by shard.
-        others: Violations that the auditor does not know of: liveness, exit codes.
+        others: Violations that the auditor does not know of: liveness, exit codes, logs.
     """
 
     seed: int

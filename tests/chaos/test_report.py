@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kcl_py.testing.verdict import Verdict
+from tests.chaos.complaints import read_complaints
 from tests.chaos.done import DoneLog, read_done
 from tests.chaos.report import Outcome, spread
 
@@ -74,3 +75,20 @@ def test_what_was_finished_survives_a_torn_line(tmp_path: Path) -> None:
         file.write("s0 3")
 
     assert read_done([path]) == {("s0", 1), ("s0", 2)}
+
+
+def test_tracebacks_and_crashes_are_complaints_and_warnings_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "w1.log"
+    path.write_text(
+        '{"event": "lease.lost", "level": "warning"}\n'
+        '{"event": "thread.crashed", "level": "error"}\n'
+        "error: AWS did not answer\n"
+        "Traceback (most recent call last):\n"
+        '{"event": "thread.cra'
+    )
+
+    complaints = read_complaints([path])
+
+    assert [text.partition(" said: ")[0] for text in complaints] == ["w1", "w1"]
+    assert "thread.crashed" in complaints[0]
+    assert "Traceback" in complaints[1]

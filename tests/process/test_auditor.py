@@ -196,9 +196,30 @@ def test_a_parent_that_is_read_again_is_caught() -> None:
     assert verdict.parents == ["s0 was read again after its descendant s1 had begun"]
 
 
+def test_fencing_tokens_grow_from_parents_to_children() -> None:
+    verdict = judge_family([*(handed(n, n, token=9) for n in (1, 2)), *child(3)])
+
+    assert verdict.parents == ["s1 has no larger tokens than its ancestor s0"]
+
+
+@pytest.mark.parametrize("method", ["shutdown_requested", "shard_ended", "lease_lost"])
+def test_a_record_after_the_last_call_breaks_the_order(method: str) -> None:
+    verdict = judge([handed(1, 1), returned(2, method), handed(3, 2), handed(4, 3)])
+
+    assert verdict.order == [
+        f"s0: {number}/0 in epoch 1 of a came after {method} had returned" for number in (2, 3)
+    ]
+
+
+def test_a_shard_end_that_failed_is_no_end() -> None:
+    again = [returned(4, "shard_ended", ok=False), handed(5, 3), returned(6, "shard_ended")]
+
+    assert judge([*(handed(n, n) for n in (1, 2, 3)), *again]).violations == []
+
+
 def test_a_grandchild_waits_for_its_grandparent() -> None:
     verdict = audit(
-        [handed(5, 1), handed(1, 20, key="s2")],
+        [handed(5, 1), handed(1, 20, key="s2", token=2)],
         written={"s0": ["1"], "s2": ["20"]},
         parents={"s1": ["s0"], "s2": ["s1"]},
     )
