@@ -16,8 +16,9 @@ from kcl_py.cli.world import World
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.crew import AGAIN_SECONDS, EVERYBODY, Crew
+from tests.chaos.deed import Deed
 from tests.chaos.hogs import Hogs
-from tests.chaos.plan import SHARDS_MAX, SHARDS_MIN, WORKERS_MAX, WORKERS_MIN, Deed, Plan
+from tests.chaos.plan import SHARDS_MAX, SHARDS_MIN, WORKERS_MAX, WORKERS_MIN, Plan
 from tests.chaos.troubles import Troubles
 from tests.process.fleets import key_of
 
