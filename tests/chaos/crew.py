@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -109,8 +110,8 @@ class Crew:
         """See who has become ready and who has ended; returns whether somebody is missing."""
         is_missing = False
         for name, worker in self.world.workers.items():
-            if not worker.worker_id and _has_line(worker.ready_file):
-                worker.wait_ready()
+            if not worker.worker_id:
+                worker.worker_id = _read_worker_id(worker.ready_file)
             if name not in self._over and not worker.child.is_running:
                 self._over.add(name)
                 is_missing |= self._judge_end(name, worker.child.wait())
@@ -143,5 +144,7 @@ class Crew:
         return max(self._hindered.get(who, -inf) for who in (name, EVERYBODY))
 
 
-def _has_line(path: Path) -> bool:
-    return path.exists() and path.read_text().endswith("\n")
+def _read_worker_id(path: Path) -> str:
+    """What a worker said when it was ready, even if it has ended since; empty: nothing yet."""
+    text = path.read_text() if path.exists() else ""
+    return str(json.loads(text)["worker_id"]) if text.endswith("\n") else ""

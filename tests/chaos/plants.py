@@ -32,4 +32,31 @@ def skip() -> None:
     ProcessorRun._judge = judge  # type: ignore[assignment, method-assign]
 
 
-PLANTS: Final = {"steal": steal, "skip": skip}
+def fence_late() -> None:
+    """A worker believes in its leases for twice their duration."""
+    from kcl_py.core.leases.desk import Desk
+
+    def fence_of(desk: Desk, sent_at: float) -> float:
+        return sent_at + 2 * desk.duration
+
+    Desk.fence_of = fence_of  # type: ignore[assignment, method-assign]
+
+
+def begin_early() -> None:
+    """Children do not wait for their parents."""
+    from kcl_py.core.leases.rows import LeaseRow
+    from kcl_py.core.shards.syncer import ShardSync
+
+    def waits_for_parents(sync: ShardSync, row: LeaseRow) -> bool:
+        del sync, row
+        return False
+
+    ShardSync.waits_for_parents = waits_for_parents  # type: ignore[assignment, method-assign]
+
+
+PLANTS: Final = {
+    "steal": steal,
+    "skip": skip,
+    "fence-late": fence_late,
+    "begin-early": begin_early,
+}
