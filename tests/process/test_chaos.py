@@ -19,7 +19,7 @@ from tests.chaos.play import EXTRA_SECONDS_MAX
 
 pytestmark = pytest.mark.process
 
-MINUTES = 0.4
+MINUTES = 0.3
 PATIENCE = 60 * MINUTES + EXTRA_SECONDS_MAX
 
 
