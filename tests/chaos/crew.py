@@ -33,6 +33,7 @@ class Crew:
         frozen: Names of those that are stopped by a signal.
         leaving: When those were told to end who have not ended yet.
         gave_up: How many could not start because of the faults.
+        stopped: Ids of those that ended with exit code 0 after they had run.
         violations: Of whoever ended as nobody should.
     """
 
@@ -45,6 +46,7 @@ class Crew:
     leaving: dict[str, float] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
     gave_up: int = 0
+    stopped: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
     _hindered: dict[str, float] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
@@ -134,6 +136,8 @@ class Crew:
                 allowed.add(-signal.SIGTERM)  # Python had not got as far as our handlers.
             if told_at < self._hard_until(name):
                 allowed.add(StopTimeout.exit_code)
+        if code == 0 and is_ready:
+            self.stopped.add(self.world.workers[name].worker_id)
         if code not in allowed:
             told = "after SIGTERM" if was_leaving else "without being told to"
             said = self.world.workers[name].child.tail(2)

@@ -42,6 +42,7 @@ class Ending:
         self._world.producer.stop()
         self._catch_up()
         self._stop()
+        self._look_at_table()
 
     def _pump(self) -> None:
         if self._crew.look():
@@ -83,6 +84,18 @@ class Ending:
     def _is_over(self) -> bool:
         self._crew.look()
         return not self._crew.leaving
+
+    def _look_at_table(self) -> None:
+        """Who stopped well left nothing behind: no row of its own, and no lease."""
+        self._world._looked = float("-inf")
+        self._world.look()
+        view, stopped = self._world.view, self._crew.stopped
+        for worker in view.workers:
+            if worker.key in stopped:
+                self.violations.append(f"{worker.key} has stopped and left its row behind")
+        for row in view.leases:
+            if not row.is_finished and not row.is_offered and row.actual_owner in stopped:
+                self.violations.append(f"{row.actual_owner} has stopped and still owns {row.key}")
 
     def _wait(
         self, fact: Callable[[], bool], what: str, timeout: float = RECOVERY_SECONDS_MAX

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 STEAL_SECONDS: Final = 0.2
@@ -54,9 +55,21 @@ def begin_early() -> None:
     ShardSync.waits_for_parents = waits_for_parents  # type: ignore[assignment, method-assign]
 
 
+def leave_behind() -> None:
+    """A worker that stops forgets to delete its row."""
+    from kcl_py.core.leases.membership import Membership
+
+    def delete(membership: Membership, now: float, then: Callable[[float], None]) -> None:
+        del membership
+        then(now)
+
+    Membership.delete = delete  # type: ignore[assignment, method-assign]
+
+
 PLANTS: Final = {
     "steal": steal,
     "skip": skip,
     "fence-late": fence_late,
     "begin-early": begin_early,
+    "leave-behind": leave_behind,
 }
