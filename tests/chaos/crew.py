@@ -61,10 +61,12 @@ class Crew:
         number = len(self.world.workers)
         name = f"w{number + 1:03}"
         kind = self.plan.processors[number % len(self.plan.processors)]
-        self.say(f"{name} starts: {kind}")
+        duration = self.plan.durations[number % len(self.plan.durations)]
+        self.say(f"{name} starts: {kind}, leases of {duration:g} s")
         directory = self.world.settings.directory
         environment = {
             "AWS_ACCESS_KEY_ID": key_of(name),
+            "KCL_LEASES_DURATION": f"{duration:g}s",
             "CHAOS_KIND": kind,
             "CHAOS_SEED": f"{self.plan.seed}/{name}",
             "CHAOS_DONE": str(directory / f"{name}.done"),

@@ -258,7 +258,7 @@ class Nemesis:
     def split(self, deed: Deed) -> bool:
         """Split any shard."""
         shards = sorted(self.world.open_shards)
-        return self._split(shards[deed.target % len(shards)])
+        return bool(shards) and self._split(shards[deed.target % len(shards)])
 
     def split_of(self, deed: Deed) -> bool:
         """Split a shard of one worker."""

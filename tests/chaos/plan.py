@@ -24,7 +24,10 @@ class Plan:
 
     Attributes:
         duration: Of leases, seconds.
+        durations: Of the leases of each worker, in the order in which they start; then from the
+            front. Not all of them are the same in some rough plans.
         seconds: How long deeds are done.
+        cold: Deeds begin with the first process, before there is a lease table.
         rate: Records per second, all shards together.
         worker_settings: Tuning by name, the same for all workers.
         engine_flags: As `python -m kcl_py.local` takes them.
@@ -33,7 +36,9 @@ class Plan:
 
     seed: int
     duration: float
+    durations: Sequence[float]
     seconds: float
+    cold: bool
     workers: int
     shards: int
     rate: float
@@ -53,6 +58,7 @@ class Plan:
                 ),
                 f"settings {settings}; engine {' '.join(self.engine_flags)}",
                 f"processors {' '.join(self.processors)}",
+                f"durations {' '.join(map(str, self.durations))}{' from a cold start' * self.cold}",
                 *(deed.describe() for deed in self.deeds),
             ]
         )
@@ -68,15 +74,21 @@ def draw(seed: int, *, seconds: float, duration: float, rough: bool = False) -> 
         rough: More often, longer, and with deeds that meet.
     """
     rng = random.Random(f"chaos/{seed}")
+    rough_rng = random.Random(f"chaos/{seed}/rough")  # Of its own: other plans stay as they are.
+    is_mixed, is_cold = rough_rng.random() < 0.3, rough_rng.random() < 0.5
     return Plan(
         seed=seed,
         duration=duration,
+        durations=[
+            duration * (rough_rng.choice((1.0, 2.0)) if rough and is_mixed else 1.0)
+            for _ in range(2 * WORKERS_MAX)
+        ],
         seconds=seconds,
+        cold=rough and is_cold,
         workers=rng.randint(WORKERS_MIN, 5),
         shards=rng.randint(3, 6),
         rate=rng.choice((100.0, 300.0)),
         worker_settings={
-            "leases.duration": f"{duration:g}s",
             "leases.settle": "2s",
             "leases.handoff_timeout": rng.choice(("1s", "5s", "20s")),
             "reading.idle_interval": rng.choice(("0.2s", "1s")),

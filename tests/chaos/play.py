@@ -47,7 +47,10 @@ def play(plan: Plan, directory: Path, say: Callable[[str], None], *, plant: str 
         crew = Crew(world, plan, say, size=plan.workers, plant=plant)
         nemesis = Nemesis(world, plan, crew, troubles, hogs, say)
         ending = Ending(world, crew, say)
-        _begin(world, crew)
+        world.producer.start()
+        crew.fill()
+        if not plan.cold:
+            _wait_until_well(world, crew)
         nemesis.run()
         nemesis.heal()
         ending.run()
@@ -72,10 +75,8 @@ def play(plan: Plan, directory: Path, say: Callable[[str], None], *, plant: str 
         )
 
 
-def _begin(world: World, crew: Crew) -> None:
+def _wait_until_well(world: World, crew: Crew) -> None:
     """A fleet in good health, under load."""
-    world.producer.start()
-    crew.fill()
     since = SYSTEM_CLOCK.now()
 
     def is_well() -> bool:

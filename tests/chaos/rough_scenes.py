@@ -128,8 +128,20 @@ def _hog(rng: random.Random, at: float, duration: float) -> list[Deed]:
     return [deed(rng, at, "hog", rng.uniform(0.5, 2.0) * duration)]
 
 
+def _end_at_the_start(rng: random.Random, at: float, duration: float) -> list[Deed]:
+    """Whoever joined last is struck before it has found its feet."""
+    kind = rng.choice(("terminate", "kill", "stop", "cut", "lost"))
+    after = rng.uniform(0.2, 3.0)
+    service = "dynamodb" if kind in ("cut", "lost") else "*"
+    return [
+        deed(rng, at, "join", 0.0),
+        deed(rng, at + after, kind, duration, target=-1, service=service, probability=0.5),
+    ]
+
+
 ROUGH: Final[tuple[Scene, ...]] = (
     _two_pauses, _pause_almost_too_long, _stutter, _kill_in_handoff, _stop_in_handoff,
     _cut_while_stopping, _pause_while_stopping, _split_in_a_cut, _kill_at_shard_end,
     _pause_with_late_writes, _cut_all, _delay_all, _massacre, _deploy, _chain, _hog,
+    _end_at_the_start,
 )  # fmt: skip
