@@ -42,3 +42,12 @@ def test_a_take_counts_a_switch_only_from_another_owner() -> None:
 
     assert "owner_switches" not in mine.sets
     assert others.sets["owner_switches"] == 1
+
+
+def test_a_renewal_moves_the_counter_by_one_and_above_what_it_is_told() -> None:
+    counters = [
+        writes.renew("s", me="a", base=7, nonce="n", duration=10.0, above=above).sets["counter"]
+        for above in (0, 6, 7, 8, 20)
+    ]
+
+    assert counters == [8, 8, 8, 9, 21]
