@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from botocore.exceptions import ClientError
-
 from kcl_py.cli.world import World
-from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.crew import AGAIN_SECONDS, EVERYBODY, Crew
 from tests.chaos.deed import Deed
 from tests.chaos.hogs import Hogs
-from tests.chaos.plan import SHARDS_MAX, SHARDS_MIN, WORKERS_MAX, WORKERS_MIN, Plan
+from tests.chaos.hunts import Hunts
+from tests.chaos.plan import WORKERS_MAX, WORKERS_MIN, Plan
+from tests.chaos.resharding import Resharding
 from tests.chaos.troubles import Troubles
 from tests.process.fleets import key_of
 
@@ -45,8 +44,13 @@ class Nemesis:
     done: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
-    _hunts: list[_Hunt] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _hunts: Hunts = field(init=False)
+    _stream: Resharding = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._hunts = Hunts(self.world)
+        self._stream = Resharding(self.world, self.say)
 
     def run(self) -> None:
         """Do all deeds, each at its time."""
@@ -60,7 +64,7 @@ class Nemesis:
     def heal(self) -> None:
         """Nothing goes wrong any more: no faults, nobody asleep, nobody missing."""
         self._later.clear()
-        self._hunts.clear()
+        self._hunts.end_all()
         self.troubles.end_all()
         self.hogs.end()
         for name in sorted(self.crew.frozen):
@@ -81,7 +85,8 @@ class Nemesis:
         if self.crew.look():
             self._after(AGAIN_SECONDS, self.crew.fill)
         self.world.pump()
-        self._hunt()
+        for deed, name in self._hunts.strikes():
+            self._strike(deed, name)
 
     def _doing(self, deed: Deed) -> Callable[[], None]:
         def do() -> None:
@@ -191,31 +196,12 @@ class Nemesis:
 
     def hunt(self, deed: Deed) -> bool:
         """Wait for a handoff, and strike one of the two."""
-        until = SYSTEM_CLOCK.now() + deed.seconds + self.plan.duration
-        self._hunts.append(_Hunt(deed, until))
+        self._hunts.begin(deed, SYSTEM_CLOCK.now() + deed.seconds + self.plan.duration)
         return True
 
-    def _hunt(self) -> None:
-        if not self._hunts:
-            return
-        rows = [row for row in self.world.view.leases if row.in_handoff]
-        for hunt in list(self._hunts):
-            name = self._prey(hunt.deed, rows)
-            if name is not None or SYSTEM_CLOCK.now() > hunt.until:
-                self._hunts.remove(hunt)
-            if name is not None:
-                self._strike(hunt.deed, name)
-
-    def _prey(self, deed: Deed, rows: list[LeaseRow]) -> str | None:
-        if not rows or len(self.crew.living) < LIVING_MIN:
-            return None
-        row = rows[deed.target % len(rows)]
-        worker_id = row.owner if deed.target % 2 else row.checkpoint_owner
-        named = [name for name in self.crew.living if self.world.workers[name].worker_id]
-        found = [name for name in named if self.world.workers[name].worker_id == worker_id]
-        return found[0] if found else None
-
     def _strike(self, deed: Deed, name: str) -> None:
+        if len(self.crew.living) < LIVING_MIN:
+            return
         self.done[f"{deed.kind}: struck"] += 1
         self.say(f"         {deed.kind}: {name}")
         if deed.kind == "kill-in-handoff":
@@ -257,43 +243,16 @@ class Nemesis:
 
     def split(self, deed: Deed) -> bool:
         """Split any shard."""
-        shards = sorted(self.world.open_shards)
-        return bool(shards) and self._split(shards[deed.target % len(shards)])
+        return self._stream.split_any(deed.target)
 
     def split_of(self, deed: Deed) -> bool:
         """Split a shard of one worker."""
         living = self.crew.living
-        if not living:
-            return False
-        owned = set(self.world.leases_of(self._named(living, deed)))
-        shards = sorted(owned & set(self.world.open_shards))
-        return bool(shards) and self._split(shards[deed.target % len(shards)])
-
-    def _split(self, shard: str) -> bool:
-        if len(self.world.open_shards) >= SHARDS_MAX:
-            return False
-        return self._change(lambda: self.world.split(shard))
+        return bool(living) and self._stream.split_one_of(self._named(living, deed), deed.target)
 
     def merge(self, deed: Deed) -> bool:
         """Merge any two neighbours."""
-        pairs = self.world.neighbours()
-        if len(pairs) < SHARDS_MIN:
-            return False
-        return self._change(lambda: self.world.merge(*pairs[deed.target % len(pairs)]))
-
-    def _change(self, do: Callable[[], None]) -> bool:
-        try:
-            do()
-        except ClientError as error:  # As Kinesis: so many changes a second, and no more.
-            self.say(f"         refused: {error}")
-            return False
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Hunt:
-    deed: Deed
-    until: float
+        return self._stream.merge_any(deed.target)
 
 
 DEEDS: Final[Mapping[str, Callable[[Nemesis, Deed], bool]]] = {
