@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
 STEAL_SECONDS: Final = 0.2
+DIE_SECONDS: Final = 20.0
+IDLE_SECONDS: Final = 10.0
 
 
 def steal() -> None:
@@ -66,10 +71,32 @@ def leave_behind() -> None:
     Membership.delete = delete  # type: ignore[assignment, method-assign]
 
 
+def die() -> None:
+    """A worker ends after a while, with exit code 0, as if that were in order."""
+    ending = threading.Timer(DIE_SECONDS, os._exit, [0])
+    ending.daemon = True
+    ending.start()
+
+
+def stay_idle() -> None:
+    """After a while nobody takes anything that others have left."""
+    from kcl_py.core.leases.keeper import Keeper
+
+    begun = time.monotonic()
+    honest = Keeper.may_take
+
+    def may_take(keeper: Keeper, now: float, key: str) -> bool:
+        return time.monotonic() < begun + IDLE_SECONDS and honest(keeper, now, key)
+
+    Keeper.may_take = may_take  # type: ignore[assignment, method-assign]
+
+
 PLANTS: Final = {
     "steal": steal,
     "skip": skip,
     "fence-late": fence_late,
     "begin-early": begin_early,
     "leave-behind": leave_behind,
+    "die": die,
+    "stay-idle": stay_idle,
 }

@@ -58,9 +58,9 @@ class Outcome:
 
     @property
     def violations(self) -> list[str]:
-        """Everything that must not be."""
+        """Everything that must not be; what explains the rest comes first."""
         nothing = [] if self.verdict.written else ["nothing was written"]
-        return [*nothing, *self.verdict.violations, *self.unfinished, *self.others]
+        return [*nothing, *self.others, *self.verdict.violations, *self.unfinished]
 
     def figures(self) -> dict[str, object]:
         """JSON-ready."""
