@@ -86,6 +86,13 @@ class Crew:
         self.frozen.discard(name)
         self.world.kill(name)
 
+    def may_freeze(self, name: str) -> bool:
+        """Say whether it would end with us if we were killed: one that just starts would not yet.
+
+        It would sleep for ever.
+        """
+        return bool(self.world.workers[name].worker_id)
+
     def freeze(self, name: str) -> None:
         """SIGSTOP."""
         self.frozen.add(name)

@@ -163,7 +163,7 @@ class Nemesis:
     def stop(self, deed: Deed) -> bool:
         """SIGSTOP, and SIGCONT later."""
         name = self._victim(deed)
-        if name is None:
+        if name is None or not self.crew.may_freeze(name):
             return False
         self._freeze(name, deed.seconds)
         return True
@@ -175,7 +175,7 @@ class Nemesis:
     def terminate_paused(self, deed: Deed) -> bool:
         """SIGTERM, and asleep a moment later."""
         name = self._victim(deed)
-        if name is None:
+        if name is None or not self.crew.may_freeze(name):
             return False
         self.crew.terminate(name)
         self.crew.hinder(name, SYSTEM_CLOCK.now() + deed.seconds)

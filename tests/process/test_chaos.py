@@ -78,16 +78,28 @@ def test_broken_workers_are_noticed(tmp_path: Path, plant: str, says: str) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
-def test_a_run_that_is_told_to_end_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["SIGTERM", "SIGKILL"],
+)
+def test_a_run_that_is_ended_leaves_no_process(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     running = subprocess.Popen(chaos(tmp_path, "--seed=14"))
     try:
         wait_until(
-            lambda: any(tmp_path.glob("*.ready.json")), "a worker is ready", timeout=PATIENCE
+            lambda: (
+                len(processes_naming(str(tmp_path))) > 1
+                and len(list(tmp_path.glob("*.ready.json"))) > 1
+            ),
+            "two workers are ready",
+            timeout=PATIENCE,
         )
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
+        running.send_signal(number)
+        assert running.wait(timeout=PATIENCE) == code
     finally:
         running.kill()
         running.wait()
 
-    assert processes_naming(str(tmp_path)) == []
+    wait_until(lambda: not processes_naming(str(tmp_path)), "all have ended", timeout=30.0)
