@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import WriteKind
+from kcl_py.local.dynamo.values import clean, item_size
 from kcl_py.testing.sim_code import Habits
 from kcl_py.testing.sim_table import Change
 from kcl_py.testing.store import TABLE_NAME
@@ -15,6 +17,8 @@ from kcl_py.testing.world import World
 DRAIN = (0.2, 2.0)
 HABITS = Habits(initialize=(0.0, 0.0), per_record=(0.0, 0.0), per_call=(0.0, 0.0), shutdown=DRAIN)
 COLD_SECONDS = 60.0
+RECORDS_PER_SHARD = 8
+"""So many that hardly a shard gets none: a checkpoint makes a row longer."""
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class Measured:
     dark: list[float] = field(default_factory=list)
     reads: float = 0.0
     writes: float = 0.0
+    lease_bytes: int = 0
 
 
 def measure(
@@ -39,7 +44,9 @@ def measure(
 ) -> Measured:
     """Start a fleet of real cores, let something happen, and count for `seconds`."""
     world = World(seed, workers=workers, shards=shards, habits=HABITS)
+    world.watchers.clear()  # Promises are checked elsewhere; here they only take time.
     _scan_in_large_pages(world)
+    world.put(RECORDS_PER_SHARD * shards)
     world.run_for(COLD_SECONDS)
     began = world.now
     holders = {key: row.actual_owner for key, row in world.table.lease_rows().items()}
@@ -59,12 +66,19 @@ def measure(
         found.settled = change.at - began
 
     world.table.on_change.append(changed)
-    before = _units(world)
+    meter = Meter(world)
     event(world)
     world.run_for(seconds)
-    after = _units(world)
-    found.reads, found.writes = ((a - b) / seconds for a, b in zip(after, before, strict=True))
+    found.reads, found.writes = meter.reads / seconds, meter.writes / seconds
+    found.lease_bytes = _lease_bytes(world)
     return found
+
+
+def _lease_bytes(world: World) -> int:
+    answer = world.table.store._call("Scan", {"TableName": TABLE_NAME})
+    items = [i for i in answer["Items"] if "leaseCounter" in i]
+    sizes = [item_size({name: clean(value) for name, value in i.items()}) for i in items]
+    return sum(sizes) // len(sizes)
 
 
 def _scan_in_large_pages(world: World) -> None:
@@ -76,9 +90,28 @@ def _scan_in_large_pages(world: World) -> None:
     )
 
 
-def _units(world: World) -> tuple[float, float]:
-    taken = world.table.store._model.world
-    return taken.read_units[TABLE_NAME], taken.write_units[TABLE_NAME]
+class Meter:
+    """Counts the units that workers take: single rows are read by the world itself as well."""
+
+    def __init__(self, world: World) -> None:
+        self._model = world.table.store._model
+        self._call = self._model.call
+        self.reads = 0.0
+        self.writes = 0.0
+        self._model.call = self._counting  # type: ignore[method-assign]
+
+    def _counting(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        reads, writes = self._taken()
+        answer = self._call(operation, request)
+        reads_now, writes_now = self._taken()
+        if operation != "GetItem":
+            self.reads += reads_now - reads
+        self.writes += writes_now - writes
+        return answer
+
+    def _taken(self) -> tuple[float, float]:
+        taken = self._model.world
+        return taken.read_units.get(TABLE_NAME, 0.0), taken.write_units.get(TABLE_NAME, 0.0)
 
 
 def kill(count: int) -> Callable[[World], None]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from kcl_py.testing.scale.progress import Progress
 from kcl_py.testing.scale.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 BUDGET_SECONDS = 600.0
 
@@ -105,13 +107,25 @@ def simulate_all(
     A row may use a third of what is left of the budget, so that one cannot starve all others.
     """
     rows: dict[tuple[str, Size], Row] = {}
-    with progress:
+    with progress, _no_collector():
         for size in sorted(sizes, key=lambda one: one[0] * one[1]):
             for scenario in sorted(scenarios, key=lambda name: name in _LONG):
                 progress.next(f"{size[0]:,} x {size[1]:,}: {scenario}")
                 share = clock() + max(0.0, until - clock()) / 3
                 rows[scenario, size] = simulate(size, scenario, seed=seed, clock=clock, until=share)
     return [rows[scenario, size] for size in sizes for scenario in scenarios]
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Do not look for cycles while it runs: that walks through every row again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 _LONG = frozenset({"doubling of workers", "doubling of shards", "zone lost", "surge deploy"})

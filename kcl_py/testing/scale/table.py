@@ -11,7 +11,7 @@ from kcl_py.core.leases.plan import Plan, PlanLease, PlanWorker, plan, successor
 from kcl_py.testing.scale.actors import Lease, State, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 _SETTLED = frozenset({State.HELD, State.ENDED})
 
@@ -61,6 +61,15 @@ class Snapshot:
     def frozen_until(self, horizon: float) -> int:
         """Return how many of the frozen leases moved last at or before this."""
         return bisect_right(self.frozen_times, horizon)
+
+    def unclaimed(self, absent: Collection[Worker]) -> Iterator[int]:
+        """Yield the leases of nobody: free, or offered to one who does not count as running."""
+        gone = set(absent)
+        for index in self.loose:
+            taker = self._offers[index]
+            stands = self._states[index] is State.OFFERED and taker is not None
+            if not stands or taker in gone or taker not in self.running:
+                yield index
 
     def decide(
         self,
@@ -118,16 +127,13 @@ class Snapshot:
 
     def _numbered(self, absent: Collection[Worker], expired: int) -> list[tuple[int, PlanLease]]:
         entries: list[PlanLease | None] = self.entries
-        if expired or self.loose:
+        available = list(self.unclaimed(absent))
+        if expired or available:
             entries = list(entries)
             for _, index in self.frozen[:expired]:
                 entries[index] = _available(self._leases[index].key, expired=True)
-            gone = set(absent)
-            for index in self.loose:
-                taker = self._offers[index]
-                stands = self._states[index] is State.OFFERED and taker is not None
-                if not stands or taker in gone or taker not in self.running:
-                    entries[index] = _available(self._leases[index].key, expired=False)
+            for index in available:
+                entries[index] = _available(self._leases[index].key, expired=False)
         return [(i, entry) for i, entry in enumerate(entries) if entry is not None]
 
     def _plan_leases(

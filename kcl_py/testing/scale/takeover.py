@@ -48,7 +48,7 @@ class Takeovers:
         fleet, snapshot = self._fleet, worker.snapshot
         assert snapshot is not None
         expired = snapshot.frozen_until(look.horizon)
-        if not expired and not snapshot.loose:
+        if not expired and next(snapshot.unclaimed(look.absent), None) is None:
             return
         decision = fleet.decision(worker, look)
         for index in decision.takes.get(worker.id, ()):
