@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,7 +100,7 @@ class Meter:
         self.writes = 0.0
         self._model.call = self._counting  # type: ignore[method-assign]
 
-    def _counting(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _counting(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         reads, writes = self._taken()
         answer = self._call(operation, request)
         reads_now, writes_now = self._taken()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from kcl_py.testing.scale import report
+from kcl_py.testing.scale.cpu import busy_with
 from kcl_py.testing.scale.figures import SIZES, Row, Size, simulate
 from kcl_py.testing.scale.progress import Progress
 from kcl_py.testing.scale.scenarios import SCENARIOS
@@ -82,14 +83,16 @@ def run(options: argparse.Namespace) -> int:
         until=began + options.budget,
         progress=Progress(sys.stderr, len(options.sizes) * len(options.scenarios)),
     )
+    busy = [busy_with(size, now) for size in options.sizes]
     if options.json:
-        sys.stdout.write(json.dumps(report.as_json(rows), indent=1) + "\n")
+        sys.stdout.write(json.dumps(report.as_json(rows, busy), indent=1) + "\n")
     else:
-        sys.stdout.write(report.text(rows) + "\n")
+        sys.stdout.write(report.text(rows, busy) + "\n")
     if options.markdown is not None:
         how = f"Seed {options.seed}, {now() - began:.0f} s of wall-clock time on one core."
         page = options.markdown.read_text("utf-8") if options.markdown.exists() else ""
-        options.markdown.write_text(report.put_into(page, report.markdown(rows, how)), "utf-8")
+        generated = report.markdown(rows, busy, how)
+        options.markdown.write_text(report.put_into(page, generated), "utf-8")
     return 0
 
 

@@ -98,6 +98,15 @@ def measured() -> Units:
     return Units(taken, lease_bytes, _worker_bytes(), len(wire.KEY + _KEY + wire.OWNER + _OLD))
 
 
+def lease_item() -> dict[str, Any]:
+    """Return a lease row in full work, as the table has it."""
+    bench = _Bench()
+    bench.write(writes.create(_child()))
+    bench.take(_OLD)
+    bench.renew(_OLD)
+    return bench.items()[0]
+
+
 def _child() -> LeaseRow:
     return LeaseRow(
         key=_KEY,
@@ -166,14 +175,15 @@ class _Bench:
 
     def scanned_bytes(self) -> int:
         """Return the size of all rows, by what the engine's saved table says of them."""
-        return sum(_item_bytes(item) for item in self._items())
+        return sum(_item_bytes(item) for item in self.items())
 
     def _row(self) -> LeaseRow:
-        (row,) = (decode_row(item) for item in self._items())
+        (row,) = (decode_row(item) for item in self.items())
         assert isinstance(row, LeaseRow)
         return row
 
-    def _items(self) -> list[dict[str, Any]]:
+    def items(self) -> list[dict[str, Any]]:
+        """Return everything that is in the table."""
         request = scan_request(_TABLE, consistent=True, start=None)
         return list(self._model.call("Scan", request)["Items"])
 
