@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from time import process_time
 from typing import TYPE_CHECKING
 
 from kcl_py.aws import attributes as wire
@@ -46,8 +47,13 @@ class Busy:
         return (self.decode + self.notice + self.review) / self.interval
 
 
-def busy_with(size: Size, clock: Callable[[], float]) -> Busy:
-    """Measure the looks of one worker of a fleet of this size."""
+def busy_with(size: Size, clock: Callable[[], float] = process_time) -> Busy:
+    """Measure the looks of one worker of a fleet of this size.
+
+    Args:
+        size: Workers and shards.
+        clock: Seconds of a core used so far.
+    """
     workers, shards = size
     item = lease_item()
     items = [

@@ -7,8 +7,9 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from kcl_py.testing.scale.actors import Assumptions
-from kcl_py.testing.scale.scenarios import SCENARIOS, OutOfTimeError, make_run, play
+from kcl_py.testing.scale.scenarios import SCENARIOS, make_run, play
 from kcl_py.testing.scale.spend import Spend, spent_by
+from kcl_py.testing.scale.table import OutOfTimeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +43,7 @@ class Figures:
         needless_reads: Rows read by those who stood by for a lease that its designee had taken.
         most_reads: Most rows that one worker reads so at once.
         plans: How many distinct plans were computed.
-        plan_seconds: The slowest of them, on the machine of this run.
+        plan_seconds: The slowest of them, in seconds of a core of the machine of this run.
     """
 
     workers: int
@@ -108,6 +109,7 @@ def simulate(
     assume = assumptions or Assumptions(tick=tick_of(size))
     try:
         run = make_run(seed, *size, assume, clock)
+        run.fleet.table.deadline = until
         play(run, SCENARIOS[scenario], out_of_time=lambda: clock() >= until)
     except OutOfTimeError:
         return Stopped(*size, scenario)

@@ -11,6 +11,7 @@ from kcl_py.testing.scale.departure import Departures
 from kcl_py.testing.scale.fleet import Fleet
 from kcl_py.testing.scale.handoff import Handoffs
 from kcl_py.testing.scale.splitting import Splits
+from kcl_py.testing.scale.table import OutOfTimeError
 from kcl_py.testing.scale.takeover import Takeovers
 
 CALM_SECONDS = 15.0
@@ -31,10 +32,6 @@ STEPS_MAX = 100
 _CHUNK = 0.5
 _SHOWS_AFTER = 1.5
 """Seconds until the rows of newcomers, and the children of shards, are there."""
-
-
-class OutOfTimeError(Exception):
-    """The budget of wall-clock time is used up."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from time import process_time
 from typing import TYPE_CHECKING
 
 from kcl_py.core.leases.plan import Plan, PlanLease, PlanWorker, plan, successors
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
 _SETTLED = frozenset({State.HELD, State.ENDED})
+
+
+class OutOfTimeError(Exception):
+    """The budget of wall-clock time is used up."""
 
 
 @dataclass(slots=True)
@@ -54,6 +59,7 @@ class Snapshot:
         self._offers = {i: table.leases[i].taker for i in self.loose}
         self._states = {i: table.leases[i].state for i in self.loose}
         self._clock = table.clock
+        self._deadline = table.deadline
         self._decisions: dict[object, Decision] = {}
         self._heirs: dict[object, dict[str, str]] = {}
         self._slowest = table.plan_seconds
@@ -120,9 +126,11 @@ class Snapshot:
         return lease.state is State.HELD and lease.owner is not None and lease.owner.leaving
 
     def _timed_plan(self, leases: list[PlanLease], workers: list[PlanWorker]) -> Plan:
-        began = self._clock()
+        if self._clock() >= self._deadline:
+            raise OutOfTimeError
+        began = process_time()
         decided = plan(leases, workers)
-        self._slowest.append(self._clock() - began)
+        self._slowest.append(process_time() - began)
         return decided
 
     def _numbered(self, absent: Collection[Worker], expired: int) -> list[tuple[int, PlanLease]]:
@@ -167,10 +175,12 @@ class Table:
         unsettled: Leases that are not simply held.
         moves: Changes of ownership of leases that had an owner before.
         changed_at: When a lease was last taken.
+        deadline: What the wall clock shows when no plan is begun any more.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self.deadline = float("inf")
         self.version = 0
         self.leases: list[Lease] = []
         self.entries: list[PlanLease | None] = []
