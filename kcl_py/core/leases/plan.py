@@ -17,12 +17,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush, nsmallest
+from struct import Struct
 
 PLAN_VERSION = 1
 """Written into worker rows; the lowest live version wins. There is one so far."""
 
 _HALVES_CACHED = 65_536
 _LOW_64 = 2**64 - 1
+_SLOT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,26 +250,62 @@ def _match(keys: Iterable[str], room: dict[str, int]) -> dict[str, str]:
     Each lease stands in the heap with the best worker that it could have when it was last looked
     at, so that the top is the best pair of all if its worker still has room.
     """
-    halves = {worker: _half(worker) for worker, space in room.items() if space > 0}
     matched: dict[str, str] = {}
-    if not halves:
+    takers = _Takers([worker for worker, space in room.items() if space > 0])
+    if not takers:
         return matched
-    heap = [_best(key, halves) for key in keys]
+    heap = [takers.best(key) for key in keys]
     heapify(heap)
-    while heap and halves:
+    while heap and takers:
         _, key, worker = heappop(heap)
-        if worker not in halves:
-            heappush(heap, _best(key, halves))
+        if worker not in takers:
+            heappush(heap, takers.best(key))
             continue
         matched[key] = worker
         room[worker] -= 1
         if room[worker] == 0:
-            del halves[worker]
+            takers.remove(worker)
     return matched
 
 
-def _best(key: str, halves: Mapping[str, int]) -> tuple[int, str, str]:
-    """Return the heap's entry of a lease: its best score, negative, and the worker of it."""
-    mine = _half(key)
-    best, worker = max((_pair(mine, half), worker) for worker, half in halves.items())
-    return -best, key, worker
+class _Takers:
+    """Workers with room, packed into one number: a multiplication scores a lease on all of them.
+
+    Each worker's half stands in a slot of twice its length, which is what a product needs.
+    """
+
+    def __init__(self, workers: Iterable[str]) -> None:
+        self._pack(sorted(workers))
+
+    def _pack(self, workers: list[str]) -> None:
+        self._slots = workers
+        self._places = {worker: place for place, worker in enumerate(workers)}
+        halves = b"".join(_half(worker).to_bytes(_SLOT_BYTES, "little") for worker in workers)
+        self._packed = int.from_bytes(halves, "little")
+        self._middles = Struct("<4x" + "Q8x" * len(workers))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, worker: str) -> bool:
+        return worker in self._places
+
+    def remove(self, worker: str) -> None:
+        """It has no room any more."""
+        place = self._places.pop(worker)
+        if 2 * len(self._places) <= len(self._slots):
+            self._pack(list(self._places))
+        else:
+            self._packed -= _half(worker) << (8 * _SLOT_BYTES * place)
+
+    def best(self, key: str) -> tuple[int, str, str]:
+        """Return the heap's entry of a lease: its best score, negative, and the worker of it."""
+        products = (self._packed * _half(key)).to_bytes(self._middles.size, "little")
+        scores = self._middles.unpack(products)
+        best = max(scores)
+        place = scores.index(best)
+        if best == 0 or best in scores[place + 1 :]:
+            # A tie, or a slot that was emptied: as rare as it is slow.
+            best, worker = max((score(key, worker), worker) for worker in self._places)
+            return -best, key, worker
+        return -best, key, self._slots[place]
