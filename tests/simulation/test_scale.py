@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kcl_py.testing.scale import report
+from kcl_py.core.leases import scanner, stopping, taking
+from kcl_py.testing.scale import departure, fleet, report, takeover
 from kcl_py.testing.scale.actors import Assumptions, State
 from kcl_py.testing.scale.command import add_arguments, run
 from kcl_py.testing.scale.cpu import busy_with
@@ -82,6 +83,13 @@ def test_nobody_takes_a_lease_before_its_owner_has_passed_its_fence() -> None:
     assert min(run.dark) > 10.0 - 10.0 / 3
 
 
+def test_numbers_that_production_keeps_to_itself_are_the_same_here() -> None:
+    assert takeover.FALLBACK_STEP == taking._FALLBACK_STEP
+    assert takeover.ROUND == taking._ROUND
+    assert departure._LOOK_MAX == stopping._LOOK_MAX
+    assert fleet._SCAN_JITTER == scanner._JITTER
+
+
 def test_every_child_of_a_split_is_taken_once() -> None:
     run = make_run(1, *SMALL, Assumptions(), ticking)
     play(run, SCENARIOS["doubling of shards"], out_of_time=lambda: False)
@@ -103,7 +111,9 @@ def test_sharing_plans_within_a_tick_changes_little(scenario: str) -> None:
         return mean([row.settled for row in rows if row.settled is not None])
 
     assert sum(row.plans for row in shared) < sum(row.plans for row in exact)
-    assert mean([r.moves for r in shared]) == pytest.approx(mean([r.moves for r in exact]), rel=0.15)
+    assert mean([r.moves for r in shared]) == pytest.approx(
+        mean([r.moves for r in exact]), rel=0.15
+    )
     assert settled(shared) == pytest.approx(settled(exact), rel=0.25)
 
 
