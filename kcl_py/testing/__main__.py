@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kcl_py.testing import simulate_command
+from kcl_py.testing.scale import command as scale_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("simulate", help="run random worlds from seeds")
     simulate_command.add_arguments(command)
     command.set_defaults(run=simulate_command.run)
+    command = commands.add_parser("scale", help="what fleets of any size do, and what they cost")
+    scale_command.add_arguments(command)
+    command.set_defaults(run=scale_command.run)
     options = parser.parse_args(arguments)
     code: int = options.run(options)
     return code

@@ -97,3 +97,8 @@ class Audience:
         for name, hooks in vars(self).items():
             if getattr(type(watcher), name) is not getattr(Watcher, name):
                 hooks.append(getattr(watcher, name))
+
+    def clear(self) -> None:
+        """Let nobody look on any more."""
+        for hooks in vars(self).values():
+            hooks.clear()

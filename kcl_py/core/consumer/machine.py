@@ -292,14 +292,13 @@ class ShardMachine:
 
     def pump(self, now: float) -> None:
         """Deliver what is there, and read more."""
-        run = self.run
-        if self.state is State.PROCESSING and run is not None and not run.is_busy:
-            self._deliver(now, run)
+        if now >= self.fence:  # Another shard's end may free memory before ours is noticed.
+            return
+        if self.state is State.PROCESSING and self.run is not None and not self.run.is_busy:
+            self._deliver(now, self.run)
         self.supply.pump(now)
 
     def _deliver(self, now: float, run: Running) -> None:
-        if now >= self.fence:
-            return
         self.supply.advance(self.checkpoints.progress.finished)
         part = self.supply.next_slice()
         if part is not None:
