@@ -1,0 +1,141 @@
+"""Which directed worlds move leases while nothing fails? Clean moves, lost takers, maxima."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from kcl_py.config import LeaseConfig, WorkerConfig
+from kcl_py.core.leases.writes import WriteKind
+from kcl_py.testing.check_moves import MoveChecker
+from kcl_py.testing.mutants.arena import directed
+from kcl_py.testing.mutants.watched import HABITS, begin, is_balanced, watched_world
+from kcl_py.testing.sim_code import Habits
+
+if TYPE_CHECKING:
+    from kcl_py.testing.mutants.arena import Stage
+    from kcl_py.testing.sim_table import Change
+    from kcl_py.testing.world import World
+
+
+@directed("clean moves")
+def MOVES(stage: Stage) -> None:
+    """Join, leave and deploy, with nothing that fails: every bound of the design holds."""
+    rng = random.Random(f"moves {stage.seed}")
+    config = WorkerConfig(leases=LeaseConfig(max_leases=rng.choice((None, None, 3))))
+    shards = rng.randint(2, 6)
+    world = watched_world(
+        stage, workers=rng.randint(2, 3), shards=shards, config=config, habits=rng.choice(HABITS)
+    )
+    world.has_index = True
+    moves = MoveChecker(world, stage.muted)
+    begin(world, rng)
+    for deed in rng.sample((_join, _leave, _deploy, _change_places, _stop_the_taker, _reshard), 3):
+        moves.forget()
+        count = len(world.living())
+        deed(world, rng)
+        _wait_for_balance(world)
+        if deed is _join:
+            share = -(-len(world.open_keys()) // len(world.living()))
+            moves.check_total(share * (len(world.living()) - count), "join")
+        moves.check_moves(2 if deed in (_deploy, _stop_the_taker) else 1, deed.__name__.strip("_"))
+    world.heal()
+    world.check_settles(within=60)
+    moves.check_no_duplicates()
+
+
+def _wait_for_balance(world: World) -> None:
+    world.run_until(lambda: is_balanced(world), within=120)
+    world.run_for(8)
+
+
+def _join(world: World, rng: random.Random) -> None:
+    for _ in range(rng.randint(1, 2)):
+        world.start_worker()
+
+
+def _leave(world: World, rng: random.Random) -> None:
+    if len(world.living()) < 3:
+        world.start_worker()
+        _wait_for_balance(world)
+    rng.choice(world.living()).stop()
+    world.run_for(3)
+
+
+def _deploy(world: World, rng: random.Random) -> None:
+    """A second fleet comes, then the first one leaves."""
+    old = world.living()
+    for _ in old:
+        world.start_worker()
+    _wait_for_balance(world)
+    for worker in old:
+        worker.stop()
+        world.run_for(rng.choice((0.0, 1.0, 4.0)))
+    world.run_for(10)
+
+
+def _change_places(world: World, rng: random.Random) -> None:
+    """One comes while another goes."""
+    leaving = rng.choice(world.living())
+    world.start_worker()
+    world.run_for(rng.uniform(6.0, 16.0))
+    leaving.stop()
+    world.run_for(3)
+
+
+def _stop_the_taker(world: World, rng: random.Random) -> None:
+    """A newcomer leaves in the middle of its first handoffs."""
+    newcomer = world.start_worker()
+    world.heap.run_until(
+        world.now + 40, stop=lambda: any(world.row(k).in_handoff for k in world.open_keys())
+    )
+    world.run_for(rng.uniform(0.0, 1.5))
+    newcomer.stop()
+    world.run_for(3)
+
+
+def _reshard(world: World, rng: random.Random) -> None:
+    world.stream.split(rng.choice(world.stream.open_shards()).shard_id)
+    world.run_for(10)
+
+
+@directed("takers that vanish")
+def TAKERS(stage: Stage) -> None:
+    """A newcomer asks for leases with slow user code, and dies or leaves before it gets them."""
+    rng = random.Random(f"takers {stage.seed}")
+    world = watched_world(stage, workers=1, shards=4)
+    MoveChecker(world, stage.muted)
+    begin(world, rng)
+    world.habits = Habits(per_call=(8.0, 16.0), shutdown=(0.0, 10.0))
+    world.run_for(3)
+    newcomer = world.start_worker()
+
+    def asked(change: Change) -> None:
+        if change.write.kind is WriteKind.REQUEST:
+            delay = rng.choice((rng.uniform(0, 2), rng.uniform(6, 20)))
+            world.after(delay, rng.choice((newcomer.kill, newcomer.stop)))
+
+    world.table.on_change.append(asked)
+    world.run_for(50)
+    world.start_worker()
+    world.heal()
+    world.check_settles(within=100)
+
+
+@directed("a modest worker")
+def MODEST(stage: Stage) -> None:
+    """One worker carries one lease only, the others what there is."""
+    rng = random.Random(f"modest {stage.seed}")
+    modest = WorkerConfig(leases=LeaseConfig(max_leases=1))
+    world = watched_world(stage, workers=0, shards=rng.randint(3, 6))
+    MoveChecker(world, stage.muted)
+    world.put_steadily(5)
+    world.start_worker(config=modest)
+    world.run_for(rng.uniform(0, 10))
+    world.start_worker()
+    world.run_for(60)
+    if rng.random() < 0.5:
+        world.start_worker()
+        world.run_for(60)
+    world.heal()
+    world.run_until(world.is_settled, within=100)

@@ -1,0 +1,77 @@
+"""Is every planted bug caught? `python -m kcl_py.testing mutants`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kcl_py.testing.mutants.hunt import Hunt, hunt_all
+from kcl_py.testing.mutants.registry import MUTANTS
+from kcl_py.testing.mutants.table import plain, write_into
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say which options the command has."""
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="this bug; may be repeated"
+    )
+    parser.add_argument("--jobs", type=int, help="processes (as many as there are processors)")
+    parser.add_argument(
+        "--within-max", type=int, metavar="N", help="never try more than N seeds for a bug"
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the table into this page as well"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Hunt, print the table; return 1 if a bug survived, 2 if there is none of a given name."""
+    known = {mutant.name for mutant in MUTANTS}
+    if unknown := [name for name in options.only if name not in known]:
+        sys.stderr.write(f"no planted bug is called {unknown[0]!r}\n")
+        return 2
+    count = len(options.only or known)
+    progress = _Progress(count)
+    hunts = hunt_all(
+        options.only, jobs=options.jobs, within_max=options.within_max, told=progress.tell
+    )
+    progress.end()
+    sys.stdout.write(plain(hunts) + "\n")
+    if options.markdown is not None:
+        write_into(options.markdown, hunts)
+    survivors = [hunt.name for hunt in hunts if hunt.survived]
+    seconds = sum(hunt.virtual_seconds for hunt in hunts)
+    sys.stdout.write(
+        f"{count} planted bugs, {len(survivors)} survived;"
+        f" {sum(hunt.seeds for hunt in hunts)} worlds, {seconds:.0f} virtual seconds\n"
+    )
+    return 1 if survivors else 0
+
+
+class _Progress:
+    """Who was caught last, on a terminal: one line that is written over."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._done = 0
+        self._survived = 0
+        self._is_shown = sys.stderr.isatty()
+
+    def tell(self, hunt: Hunt) -> None:
+        """One more is over."""
+        self._done += 1
+        self._survived += hunt.survived
+        if self._is_shown:
+            how = "SURVIVED" if hunt.survived else f"{hunt.invariant} after {hunt.seeds}"
+            line = f"{self._done}/{self._count}, {self._survived} survived; {hunt.name}: {how}"
+            sys.stderr.write(f"\r\x1b[K{line[:100]}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """All are over."""
+        if self._is_shown:
+            sys.stderr.write("\r\x1b[K")
