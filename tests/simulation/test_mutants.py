@@ -2,185 +2,181 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import argparse
+import re
+from pathlib import Path
 
 import pytest
 
 from kcl_py.config import LeaseConfig, WorkerConfig
-from kcl_py.core.consumer.consumers import Consumers
-from kcl_py.core.events import CallReturned, CheckpointAsked
 from kcl_py.core.leases import writes
-from kcl_py.core.leases.desk import Desk
 from kcl_py.core.leases.holding import Holding
-from kcl_py.core.leases.ledger import Attempt, Won
 from kcl_py.core.leases.rows import LeaseRow
-from kcl_py.core.leases.sights import Sights
-from kcl_py.core.leases.writes import Is, RowWrite
-from kcl_py.core.shards.syncer import ShardSync
-from kcl_py.records import Position
-from kcl_py.testing.faults import Faults
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.mutants import command
+from kcl_py.testing.mutants.hunt import Hunt, hunt
+from kcl_py.testing.mutants.mutant import ASSERTION, Mutant, Patches
+from kcl_py.testing.mutants.registry import MUTANTS, named
+from kcl_py.testing.mutants.table import BEGIN, END, markdown, plain, write_into
 from kcl_py.testing.watch import ViolationError
 from kcl_py.testing.world import World
 
-Patch = pytest.MonkeyPatch
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "mutants.md"
 
-ROUGH = Faults(slow=0.05, slow_max=1.5, reply_lost=0.05, late=0.03, late_max=6.0, stale=0.2)
-BUSY = Habits(per_call=(0.0, 2.0), error=0.02, names_record=0.5)
-WORLDS_MAX = 40
-
-
-def live_through_everything(seed: int) -> None:
-    """Crash, freeze, cut, join, stop, split and merge, with faults and failing user code."""
-    world = World(seed, workers=3, shards=4, faults=ROUGH, habits=BUSY)
-    world.put_steadily(15)
-    world.run_for(15)
-    world.living()[0].pause()
-    world.run_for(14)
-    world.living()[0].resume()
-    world.stream.split(world.stream.open_shards()[0].shard_id)
-    world.run_for(8)
-    world.cut(world.living()[1])
-    world.run_for(13)
-    world.mend(world.living()[1])
-    world.start_worker()
-    world.run_for(20)
-    left, right = world.stream.open_shards()[:2]
-    world.stream.merge(left.shard_id, right.shard_id)
-    world.living()[0].stop()
-    world.living()[-1].kill()
-    world.run_for(20)
-    world.heal()
-    world.check_settles(within=150)
-
-
-def fence_from_the_reply(patch: Patch) -> None:
-    renewed = Holding._renewed
-
-    def later(self: Holding, now: float, won: Won) -> None:
-        renewed(self, now, Won(Attempt(won.attempt.write, now), won.row))
-
-    patch.setattr(Holding, "_renewed", later)
-
-
-def no_margin(patch: Patch) -> None:
-    patch.setattr(Desk, "fence_of", lambda self, sent: sent + self.duration + 0.1)
-
-
-def take_without_waiting(patch: Patch) -> None:
-    patch.setattr(Sights, "expires_at", lambda self, key: self.leases[key].since + 1.0)
-
-
-def take_without_moving_the_counter(patch: Patch) -> None:
-    take = writes.take
-
-    def same(row: LeaseRow, *, me: str, nonce: str, duration: float, counter: int) -> RowWrite:
-        return take(row, me=me, nonce=nonce, duration=duration, counter=row.counter)
-
-    patch.setattr(writes, "take", same)
-
-
-def take_while_user_code_runs(patch: Patch) -> None:
-    patch.setattr(Consumers, "is_running", lambda self, key: False)
-
-
-def give_away_while_user_code_runs(patch: Patch) -> None:
-    drain = Consumers.drain
-
-    def hasty(self: Consumers, now: float, key: str, reason: str) -> None:
-        drain(self, now, key, reason)  # type: ignore[arg-type] # as the caller gave it
-        assert self.leases is not None
-        self.leases.drained(now, key)
-
-    patch.setattr(Consumers, "drain", hasty)
-
-
-def checkpoint_ahead_of_what_is_finished(patch: Patch) -> None:
-    news = Holding._news
-
-    def ahead(self: Holding) -> Position | None:
-        position = news(self)
-        if position is None:
-            return None
-        return Position(str(int(position.sequence_number) + (1 << 80)))
-
-    patch.setattr(Holding, "_news", ahead)
-
-
-def a_renewal_without_a_condition_on_the_counter(patch: Patch) -> None:
-    owner_write = writes._owner_write
-
-    def loose(*arguments: object) -> RowWrite:
-        write = owner_write(*arguments)  # type: ignore[arg-type] # as the caller gave them
-        return replace(write, tests=tuple(t for t in write.tests if not isinstance(t, Is)))
-
-    patch.setattr(writes, "_owner_write", loose)
-
-
-def give_away_without_the_last_position(patch: Patch) -> None:
-    transfer, release = writes.transfer, writes.release
-
-    def bare(write: Callable[..., RowWrite]) -> Callable[..., RowWrite]:
-        return lambda *names, **options: write(*names, **{**options, "checkpoint": None})
-
-    patch.setattr(writes, "transfer", bare(transfer))
-    patch.setattr(writes, "release", bare(release))
-
-
-def children_before_their_parents(patch: Patch) -> None:
-    patch.setattr(ShardSync, "waits_for_parents", lambda self, row: False)
-
-
-def an_exception_skips_the_batch(patch: Patch) -> None:
-    on_event = Consumers.on_event
-
-    def deaf(self: Consumers, now: float, event: CallReturned | CheckpointAsked) -> None:
-        if isinstance(event, CallReturned) and event.method == "process_records":
-            event = replace(event, error=None)
-        on_event(self, now, event)
-
-    patch.setattr(Consumers, "on_event", deaf)
-
-
-MUTANTS = [
-    (fence_from_the_reply, "I1"),
-    (no_margin, "I1"),
-    (take_without_waiting, "I1"),
-    (take_without_moving_the_counter, "I3"),
-    (take_while_user_code_runs, "I1"),
-    (give_away_while_user_code_runs, "I1"),
-    (checkpoint_ahead_of_what_is_finished, "I2"),
-    (a_renewal_without_a_condition_on_the_counter, "I"),
-    (give_away_without_the_last_position, "I10"),
-    (children_before_their_parents, "I4"),
-    (an_exception_skips_the_batch, "I"),
+SEEN_BY_ONE_ONLY = [
+    ("I1", "a wall clock that jumps is ignored"),
+    ("I2", "a call returns before it is durable"),
+    ("I3", "the old token after a late cancel"),
+    ("I4", "child before one of its parents"),
+    ("I5", "children created after SHARD_END"),
+    ("I6", "no look into the index"),
+    ("I7", "the maximum is not looked at"),
+    ("I8", "a shard is read as fast as it answers"),
+    ("I9", "listed before scanned"),
+    ("I10", "a lease without its last position"),
+    ("I11", "budget ignores in-flight pages"),
 ]
+"""For every invariant a bug that no other sees in the same worlds."""
 
 
-@pytest.mark.parametrize(
-    ("plant", "invariant"), MUTANTS, ids=lambda value: getattr(value, "__name__", "")
-)
-def test_a_planted_bug_of_the_core_is_caught(
-    plant: Callable[[Patch], None], invariant: str, monkeypatch: Patch
-) -> None:
-    plant(monkeypatch)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_is_caught_within_its_seeds(mutant: Mutant) -> None:
+    found = hunt(mutant)
 
-    for seed in range(WORLDS_MAX):
-        try:
-            live_through_everything(seed)
-        except ViolationError as violation:
-            assert violation.invariant.startswith(invariant), violation  # noqa: PT017 - a search
-            return
-    pytest.fail(f"{WORLDS_MAX} worlds did not catch it")
+    assert not found.survived
+    assert found.invariant in mutant.caught_by
+    assert found.seeds <= mutant.within
 
 
-def test_the_core_as_it_is_lives_through_everything() -> None:
-    for seed in range(3):
-        live_through_everything(seed)
+@pytest.mark.parametrize(("invariant", "name"), SEEN_BY_ONE_ONLY, ids=lambda value: value)
+def test_a_planted_bug_survives_when_its_checker_is_turned_off(invariant: str, name: str) -> None:
+    mutant = named(name)
+    found = hunt(mutant)
+    assert found.invariant == invariant
+    assert found.seed is not None
+
+    with mutant.planted():
+        seen = mutant.arena.run(found.seed)
+        unseen = mutant.arena.run(found.seed, muted=(invariant,))
+
+    assert isinstance(seen.failure, ViolationError)
+    assert unseen.failure is None
 
 
-def test_another_duration_in_the_row_is_respected(monkeypatch: Patch) -> None:
+def test_there_are_bugs_for_every_section_and_every_invariant() -> None:
+    sections = {mutant.rule[0] for mutant in MUTANTS}
+    invariants = {invariant for mutant in MUTANTS for invariant in mutant.caught_by}
+
+    assert len(MUTANTS) >= 36
+    assert sections >= set("1234567")
+    assert invariants - {ASSERTION} == {f"I{number}" for number in range(1, 12)}
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_says_what_goes_wrong_and_leaves_nothing_behind(mutant: Mutant) -> None:
+    before: dict[tuple[object, str], object] = {}
+
+    class Noting(Patches):
+        def put(self, owner: object, name: str, value: object) -> None:
+            before.setdefault((owner, name), vars(owner).get(name))
+            super().put(owner, name, value)
+
+    patches = Noting()
+    mutant.plant(patches)
+    planted = {place: vars(place[0]).get(place[1]) for place in before}
+    patches.restore()
+
+    assert before
+    assert all(planted[place] is not old for place, old in before.items())
+    assert all(vars(owner).get(name) is old for (owner, name), old in before.items())
+    assert mutant.why.endswith(".")
+
+
+def test_what_is_not_there_cannot_be_replaced() -> None:
+    patches = Patches()
+
+    with pytest.raises(AssertionError, match="the core has changed"):
+        patches.put(Holding, "no_such_thing", None)
+
+
+def test_the_page_tells_of_every_planted_bug() -> None:
+    table = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    names = re.findall(r"^\| (.+?) \| \d|^\| (.+?) \| Reading", table, flags=re.MULTILINE)
+
+    assert [one or other for one, other in names] == [mutant.name for mutant in MUTANTS]
+    assert "SURVIVED" not in table
+
+
+def hunted(name: str, *, seed: int | None) -> Hunt:
+    return Hunt(
+        name=name,
+        seed=seed,
+        invariant="" if seed is None else "I1",
+        message="",
+        seeds=3,
+        virtual_seconds=12.4,
+        real_seconds=0.1,
+    )
+
+
+def test_the_table_says_who_survived(tmp_path: Path) -> None:
+    first, second = MUTANTS[0].name, MUTANTS[1].name
+    hunts = [hunted(first, seed=2), hunted(second, seed=None)]
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+
+    write_into(page, hunts)
+
+    text = page.read_text(encoding="utf-8")
+    assert text == f"before\n{BEGIN}\n{markdown(hunts)}\n{END}\nafter\n"
+    assert f"| {second} |" in text
+    assert "SURVIVED" in plain(hunts)
+
+
+def test_a_page_without_the_markers_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing here\n", encoding="utf-8")
+
+    with pytest.raises(ValueError, match="missing"):
+        write_into(page, [])
+
+    assert page.read_text(encoding="utf-8") == "nothing here\n"
+
+
+def run_command(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments))
+
+
+def test_the_command_fails_if_one_survives(capsys: pytest.CaptureFixture[str]) -> None:
+    caught = ["--only", "shared worker id", "--jobs", "1"]
+
+    assert run_command(*caught) == 0
+    assert "0 survived" in capsys.readouterr().out
+    assert run_command(*caught, "--within-max", "0") == 1
+    assert "SURVIVED" in capsys.readouterr().out
+
+
+def test_the_command_knows_its_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("--only", "no such bug") == 2
+    assert "no such bug" in capsys.readouterr().err
+
+
+def test_a_bug_that_breaks_no_world_survives() -> None:
+    harmless = MUTANTS[0].__class__(
+        name="harmless",
+        rule="none",
+        plant=lambda patches: patches.put(writes, "take", writes.take),
+        caught_by=("I1",),
+        within=1,
+        arena=named("a take that leaves the counter").arena,
+    )
+
+    assert hunt(harmless).survived
+
+
+def test_another_duration_in_the_row_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it a worker with a short duration takes from one with a long one, who is alive."""
     monkeypatch.setattr(LeaseRow, "wait_seconds", lambda self, own: own)
     world = World(workers=0, shards=1)
