@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class RowChecker(Watcher):
     """Looks at rows where they begin and end, before anything wrong is delivered from them.
 
-    I3: counters grow over re-creation and from parents to children; an epoch that was told
+    I3: counters grow over re-creation; an epoch that was told
     to shut down never begins again. I5: a row begins where the application does; SHARD_END comes
     after the rows of all children. I9: a finished shard gets no second row, and its tombstone stays
     while the shard is listed. I10: a worker row goes after the last user code.
@@ -58,12 +58,11 @@ class RowChecker(Watcher):
     def _check_creation(self, row: LeaseRow) -> None:
         if row.key in self._ended:
             self.violated("I9", f"{row.key} has ended and gets a row again")
-        for name in (row.key, *row.parents):
-            known = self._counters.get(name, -1)
-            if row.counter <= known:
-                self.violated(
-                    "I3", f"{row.key} begins with counter {row.counter}; {name} has had {known}"
-                )
+        known = self._counters.get(row.key, -1)
+        if row.counter <= known:
+            self.violated(
+                "I3", f"{row.key} begins with counter {row.counter}, and has had {known} before"
+            )
         starts = row.checkpoint in (Sentinel.LATEST, Sentinel.AT_TIMESTAMP)
         for app in self._table.rows().values():
             if isinstance(app, ApplicationRow) and starts and row.start_at != app.start_at:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ SEEN_BY_ONE_ONLY = [
     ("I1", "a wall clock that jumps is ignored"),
     ("I2", "a call returns before it is durable"),
     ("I3", "the old token after a late cancel"),
-    ("I4", "child before one of its parents"),
+    ("I4", "a child that waits for nobody"),
     ("I5", "children created after SHARD_END"),
     ("I6", "no look into the index"),
     ("I7", "the maximum is not looked at"),
@@ -101,9 +100,9 @@ def test_what_is_not_there_cannot_be_replaced() -> None:
 
 def test_the_page_tells_of_every_planted_bug() -> None:
     table = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
-    names = re.findall(r"^\| (.+?) \| \d|^\| (.+?) \| Reading", table, flags=re.MULTILINE)
+    names = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[3:]]
 
-    assert [one or other for one, other in names] == [mutant.name for mutant in MUTANTS]
+    assert names == [mutant.name for mutant in MUTANTS]
     assert "SURVIVED" not in table
 
 

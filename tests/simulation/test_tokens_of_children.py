@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kcl_py.testing.check_tokens import TokenChecker
 from kcl_py.testing.sim_code import Habits
 from kcl_py.testing.world import World
 from tests.simulation.fleet import finish_cleanly
@@ -13,7 +12,6 @@ from tests.simulation.fleet import finish_cleanly
 def family(seed: int, *, backlog: int) -> World:
     """Shard 0 splits into 2 and 3; 3 and 1 merge into 4 before anybody has read all of 0."""
     world = World(seed, workers=2, shards=2, habits=Habits(per_record=(0.1, 0.2)))
-    world.watchers.append(TokenChecker(world.stream))
     world.run_for(15)
     left, right = world.stream.open_shards()
     for _ in range(backlog):

@@ -165,6 +165,9 @@ def EDITED(stage: Stage) -> None:
     world.run_for(rng.uniform(95, 115) - world.now)
     key = rng.choice(world.open_keys())
     owner = world.owner(key)
+    if rng.random() < 0.5:
+        for worker in world.living():
+            worker.clock.wall_offset -= 300.0
     world.records.forget()
     delete = RowWrite(kind=WriteKind.DELETE, key=key, tests=(), deletes=True)
     world.table.apply("", delete, world.now)

@@ -11,7 +11,7 @@ from kcl_py.core.leases.failing import Failing
 from kcl_py.core.leases.keeper import Keeper
 from kcl_py.core.leases.rows import ApplicationRow, LeaseRow, Sentinel
 from kcl_py.core.leases.startup import Startup
-from kcl_py.core.shards import audit, births, sync_plan
+from kcl_py.core.shards import audit, sync_plan
 from kcl_py.core.shards.births import first_row
 from kcl_py.core.shards.context import Context
 from kcl_py.core.shards.first_sync import FirstSync
@@ -49,20 +49,19 @@ def counter_from_zero(patches: Patches) -> None:
 
 
 @ROOM.plant(
-    "a child's counter from the clock alone",
-    "above each parent's counter",
+    "a new row's counter from the clock alone",
+    "above the highest counter seen",
     "I3",
-    within=40,
-    arena=RESHARDINGS,
+    within=20,
+    arena=EDITED,
 )
 def counter_from_the_clock(patches: Patches) -> None:
-    """The clock of the creator is slow: a child's token is lower than its parent's."""
+    """The wall clock of the creator was set back: the row begins below what it had before."""
 
     def floor(self: Context, now: float) -> int:
         return int(self.listener.wall_now(now) * 1000)
 
     patches.put(Context, "counter_floor", floor)
-    patches.put(births, "counter_above", lambda floor, parents, rows: floor)
 
 
 @ROOM.plant(

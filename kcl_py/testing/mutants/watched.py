@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from kcl_py.testing.check_answers import AnswerChecker
 from kcl_py.testing.check_clock import JumpChecker
 from kcl_py.testing.check_rows import RowChecker
-from kcl_py.testing.check_tokens import TokenChecker
 from kcl_py.testing.sim_code import Habits
 from kcl_py.testing.world import World
 
@@ -33,7 +32,6 @@ def watched_world(stage: Stage, **parts: Any) -> World:  # noqa: ANN401 - as Wor
         RowChecker(world.table, world.stream),
         AnswerChecker(),
         JumpChecker(world.heap),
-        TokenChecker(world.stream),
     ):
         checker.muted = stage.muted
         world.watchers.append(checker)
