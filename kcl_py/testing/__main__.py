@@ -1,4 +1,4 @@
-"""Which seeds keep all promises? `python -m kcl_py.testing simulate --seeds 1000`."""
+"""Which seeds keep all promises, are planted bugs caught, what does a large fleet cost?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kcl_py.testing import simulate_command
+from kcl_py.testing.mutants import command as mutants_command
 from kcl_py.testing.scale import command as scale_command
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("simulate", help="run random worlds from seeds")
     simulate_command.add_arguments(command)
     command.set_defaults(run=simulate_command.run)
+    command = commands.add_parser("mutants", help="plant bugs, and see whether they are caught")
+    mutants_command.add_arguments(command)
+    command.set_defaults(run=mutants_command.run)
     command = commands.add_parser("scale", help="what fleets of any size do, and what they cost")
     scale_command.add_arguments(command)
     command.set_defaults(run=scale_command.run)

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.errors import LeaseTableError
+from kcl_py.testing.cores import production_core
 from kcl_py.testing.nemesis import Nemesis
 from kcl_py.testing.plans import Plan, draw_plan
 from kcl_py.testing.watch import ViolationError
-from kcl_py.testing.world import World, production_core
+from kcl_py.testing.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from kcl_py.testing.world import CoreMaker
+    from kcl_py.testing.cores import CoreMaker
 
 SETTLE_SECONDS: Final = 150.0
 """How long after the last fault everything may take: a hung call, a time-out, an expiry, a move."""
@@ -132,7 +133,7 @@ def _see_that_all_stop(world: World) -> None:
     """A table that is gone stops everybody, soon, and with the reason."""
     fleet = world.living()
     # On another table every shard begins anew, the finished ones too.
-    world.records.forget()
+    world.forget()
     world.run_until(lambda: not world.living(), within=NOTICE_SECONDS)
     for worker in fleet:
         if not (isinstance(worker.error, LeaseTableError) or worker.stopping):

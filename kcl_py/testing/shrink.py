@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.config import DeliveryConfig, LeaseConfig, PollingConfig
+from kcl_py.testing.cores import production_core
 from kcl_py.testing.faults import CALM, Faults
 from kcl_py.testing.plans import Plan, without
 from kcl_py.testing.seeds import simulate_plan
 from kcl_py.testing.sim_code import Habits
-from kcl_py.testing.world import production_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kcl_py.testing.cores import CoreMaker
     from kcl_py.testing.seeds import Outcome
-    from kcl_py.testing.world import CoreMaker
 
 RUNS_MAX: Final = 400
 """Worlds that are tried before it is good enough."""

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kcl_py.config import WorkerConfig
-from kcl_py.core.facts import StreamFacts, TableFacts
+from kcl_py.core.facts import TableFacts
 from kcl_py.core.leases.rows import LeaseRow
+from kcl_py.testing.check_answers import AnswerChecker
+from kcl_py.testing.check_clock import JumpChecker
 from kcl_py.testing.check_ends import EndChecker, imbalance, unsettled
 from kcl_py.testing.check_load import LoadChecker
 from kcl_py.testing.check_memory import MemoryChecker
 from kcl_py.testing.check_ownership import OwnershipChecker
 from kcl_py.testing.check_records import RecordChecker
+from kcl_py.testing.check_rows import RowChecker
 from kcl_py.testing.check_writes import WriteLoadChecker
 from kcl_py.testing.clocks import DRIFT_MAX, WORLD_BEGAN_AT, WorkerClock
+from kcl_py.testing.cores import production_core
 from kcl_py.testing.faults import CALM, Fate, Faults, FaultSource
 from kcl_py.testing.heap import EventHeap
 from kcl_py.testing.sim_code import Habits, ScriptedRun
 from kcl_py.testing.sim_run import CodeRun, SimRun
 from kcl_py.testing.sim_stream import SimStream
 from kcl_py.testing.sim_table import SimTable
-from kcl_py.testing.sim_worker import Core, Scene, SimWorker
+from kcl_py.testing.sim_worker import Scene, SimWorker
 from kcl_py.testing.store import TABLE_NAME, RowStore
 from kcl_py.testing.trace import Trace
 from kcl_py.testing.watch import Audience, ViolationError, Watcher
@@ -29,6 +33,7 @@ from kcl_py.testing.watch import Audience, ViolationError, Watcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from kcl_py.testing.cores import CoreMaker
     from kcl_py.testing.heap import Action
     from kcl_py.testing.sim_table import Change
 
@@ -36,35 +41,6 @@ HASH_KEYS = 1 << 128
 
 ALL_INVARIANTS = frozenset(f"I{number}" for number in range(1, 12))
 """Source: section 1 of the design."""
-
-
-class CoreMaker(Protocol):
-    """Makes what decides."""
-
-    def __call__(
-        self,
-        *,
-        worker_id: str,
-        config: WorkerConfig,
-        table: TableFacts,
-        stream: StreamFacts,
-        rng: random.Random,
-    ) -> Core:
-        """Make the core of one worker."""
-
-
-def production_core(
-    *,
-    worker_id: str,
-    config: WorkerConfig,
-    table: TableFacts,
-    stream: StreamFacts,
-    rng: random.Random,
-) -> Core:
-    """Make the core that real workers run."""
-    from kcl_py.core.worker_core import WorkerCore  # noqa: PLC0415 - tests may bring another one
-
-    return WorkerCore(worker_id=worker_id, config=config, table=table, stream=stream, rng=rng)
 
 
 class World:
@@ -121,6 +97,7 @@ class World:
         self.ownership = OwnershipChecker(self.heap)
         self.records = RecordChecker(self.table, self.stream)
         self.ends = EndChecker(self.table, self.stream, self.ownership, self.records)
+        self._rows = RowChecker(self.table, self.stream)
         self._checkers = self._make_checkers()
         self.watchers = Audience(self._checkers)
         self.table.on_change.append(self._changed)
@@ -142,6 +119,9 @@ class World:
             LoadChecker(self.heap, self.ownership),
             WriteLoadChecker(),
             MemoryChecker(),
+            self._rows,
+            AnswerChecker(),
+            JumpChecker(self.heap),
         )
         for checker in checkers:
             checker.muted = self._muted
@@ -159,6 +139,11 @@ class World:
     def _changed(self, change: Change) -> None:
         for told in self.watchers.changed:
             told(change)
+
+    def forget(self) -> None:
+        """The table was emptied or restored by hand: what had ended may begin again."""
+        self.records.forget()
+        self._rows.forget()
 
     def mute_all(self) -> None:
         """Judge nothing any more: what the promises rest on does not hold."""

@@ -49,7 +49,7 @@ def test_a_broken_lease_row_is_skipped_with_one_warning_and_the_others_go_on() -
 def test_a_lease_row_that_is_deleted_by_hand_is_made_again() -> None:
     world = running_world(workers=2, shards=2)
     key, other = world.open_keys()
-    world.records.forget()
+    world.forget()
 
     delete(world, key)
     world.run_until(lambda: world.owner(key) is None, within=10)

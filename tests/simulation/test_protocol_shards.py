@@ -191,6 +191,6 @@ def test_every_open_shard_has_a_lease_even_if_its_row_was_deleted_by_hand() -> N
 def _delete(world: World, row: LeaseRow) -> None:
     from kcl_py.core.leases.writes import RowWrite
 
-    world.records.forget()
+    world.forget()
     write = RowWrite(kind=WriteKind.DELETE, key=row.key, tests=(), deletes=True)
     world.table.apply("", write, world.now)

@@ -9,7 +9,7 @@ from tests.simulation.fleet import running_world
 def test_a_table_that_is_deleted_under_a_fleet_stops_every_worker_with_a_clear_error() -> None:
     world = running_world(workers=3, shards=3)
     fleet = world.living()
-    world.records.forget()
+    world.forget()
 
     world.table.store.drop()
     world.run_until(lambda: not world.living(), within=120)
@@ -36,7 +36,7 @@ def test_a_table_that_was_recreated_is_not_taken_for_the_old_one() -> None:
 
     world.table.store.drop()
     world.table.store.create()
-    world.records.forget()
+    world.forget()
     world.run_until(lambda: not world.living(), within=120)
 
     for worker in fleet:
@@ -50,7 +50,7 @@ def test_a_table_that_went_back_in_time_stops_whoever_notices() -> None:
     world.run_for(60)
 
     world.table.store.restore(old)
-    world.records.forget()
+    world.forget()
     world.run_until(lambda: not world.living(), within=120)
 
     assert any(isinstance(worker.error, LeaseTableError) for worker in fleet)

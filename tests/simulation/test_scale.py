@@ -239,7 +239,7 @@ TWICE = ("--sizes", "10x100", "--scenarios", "zone lost", "surge deploy", "--jso
 def test_one_seed_is_one_table_in_every_process() -> None:
     def rows(hash_seed: str) -> list[dict[str, object]]:
         done = subprocess.run(
-            [sys.executable, "-m", "kcl_py.testing.scale", *TWICE],
+            [sys.executable, "-m", "kcl_py.testing", "scale", *TWICE],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             check=True,

@@ -362,9 +362,19 @@ class ToyCore:
             )
             self.calls.write(write, self._given)
             return
-        for child in holding.children:
-            self._create(child, root=False, then=lambda _now, _answer: None)
-        names = tuple(child.shard_id for child in holding.children)
+        self._end(key, holding, list(holding.children))
+
+    def _end(self, key: str, holding: Holding, left: list[Shard]) -> None:
+        """Create the children that are left, one after the other; then the shard has ended."""
+        if left:
+            child = left[0]
+
+            def created(_now: float, answer: said.WriteAnswer) -> None:
+                self._end(key, holding, left if isinstance(answer, said.Failure) else left[1:])
+
+            self._create(child, root=False, then=created)
+            return
+        names = tuple(child.shard_id for child in holding.children or ())
         end = writes.end(key, me=self.me, base=holding.base, nonce=self._nonce(), children=names)
         self.calls.write(end, self._given)
 

@@ -168,7 +168,7 @@ def EDITED(stage: Stage) -> None:
     if rng.random() < 0.5:
         for worker in world.living():
             worker.clock.wall_offset -= 300.0
-    world.records.forget()
+    world.forget()
     delete = RowWrite(kind=WriteKind.DELETE, key=key, tests=(), deletes=True)
     world.table.apply("", delete, world.now)
     if owner is not None and rng.random() < 0.8:
@@ -199,7 +199,7 @@ def RESTORED(stage: Stage) -> None:
         world.table.store.create()
     else:
         world.table.store.restore(old)
-    world.records.forget()
+    world.forget()
     world.heap.run_until(world.now + 120, stop=lambda: not world.living())
     if not any(isinstance(worker.error, LeaseTableError) for worker in fleet):
         raise ViolationError("I3", "the table was replaced, and everybody goes on with it")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kcl_py.testing.check_answers import AnswerChecker
-from kcl_py.testing.check_clock import JumpChecker
-from kcl_py.testing.check_rows import RowChecker
 from kcl_py.testing.sim_code import Habits
 from kcl_py.testing.world import World
 
@@ -26,15 +23,8 @@ HABITS: Final = (
 
 
 def watched_world(stage: Stage, **parts: Any) -> World:  # noqa: ANN401 - as World takes them
-    """Make the world of a stage, with the checkers that it does not have itself."""
+    """Make the world of a stage."""
     world = stage.world = World(stage.seed, muted=stage.muted, **parts)
-    for checker in (
-        RowChecker(world.table, world.stream),
-        AnswerChecker(),
-        JumpChecker(world.heap),
-    ):
-        checker.muted = stage.muted
-        world.watchers.append(checker)
     return world
 
 
