@@ -36,6 +36,19 @@ WALL_SECONDS = 1.0
 OVERSLEEP_MAX = 0.003
 """By how many seconds a timer may be late."""
 
+_ABOUT_NO_LEASE = frozenset(
+    {
+        commands.Deliver,
+        commands.Fetch,
+        commands.FindOwned,
+        commands.ListShards,
+        commands.ReadRows,
+        commands.Report,
+        commands.ScanRows,
+    }
+)
+"""Commands with which no lease begins, goes on or ends."""
+
 TURNS_PER_SECOND_MAX = 5_000
 """A core that wants more is in a loop."""
 
@@ -254,12 +267,14 @@ class SimWorker:
 
     def _carry_out(self, event: Event, orders: list[commands.Command]) -> None:
         audience = self.scene.audience
+        idle = True
         for command in orders:
+            idle = idle and type(command) in _ABOUT_NO_LEASE
             for commanded in audience.commanded:
                 commanded(self, command)
             self._execute(command)
         for told in audience.told:
-            told(self, event, idle=not orders)
+            told(self, event, idle=idle)
         if self.alive:
             self._set_alarm()
 

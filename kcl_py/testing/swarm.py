@@ -98,7 +98,7 @@ def draw_config(rng: random.Random) -> WorkerConfig:
         ),
         reading=PollingConfig(
             page_records=rng.choice((5, 100, 10_000)),
-            idle_interval=rng.choice((0.5, 1.0, 2.0, 5.0)),
+            idle_interval=rng.choice((0.5, 1.0, 5.0, 10.0)),
         ),
     )
 

@@ -55,7 +55,7 @@ class Watcher:
         """A core has taken an event in, and its commands are under way.
 
         Args:
-            idle: It had no commands.
+            idle: It had no commands, or only such with which no lease begins, goes on or ends.
         """
 
     def user_said(self, worker: SimWorker, event: Event) -> None:
