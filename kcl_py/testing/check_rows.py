@@ -22,7 +22,8 @@ class RowChecker(Watcher):
     I3: counters grow over re-creation; an epoch that was told
     to shut down never begins again. I5: a row begins where the application does; SHARD_END comes
     after the rows of all children. I9: a finished shard gets no second row, and its tombstone stays
-    while the shard is listed. I10: a worker row goes after the last user code.
+    while the shard is listed. I6: who hands over hands to somebody else. I10: a worker row goes
+    after the last user code.
     """
 
     def __init__(self, table: SimTable, stream: SimStream) -> None:
@@ -50,6 +51,8 @@ class RowChecker(Watcher):
         elif isinstance(row, LeaseRow):
             if change.write.kind is WriteKind.CREATE:
                 self._check_creation(row)
+            elif change.write.kind is WriteKind.TRANSFER and row.owner == change.worker:
+                self.violated("I6", f"{change.worker} gives {key} to itself")
             elif change.write.kind is WriteKind.END:
                 self._check_children(key)
                 self._ended.add(key)

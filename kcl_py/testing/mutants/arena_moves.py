@@ -6,15 +6,19 @@ import random
 from typing import TYPE_CHECKING
 
 from kcl_py.config import LeaseConfig, WorkerConfig
+from kcl_py.core import commands
 from kcl_py.core.leases.writes import WriteKind
 from kcl_py.testing.check_moves import MoveChecker
+from kcl_py.testing.faults import Faults
 from kcl_py.testing.mutants.arena import directed
 from kcl_py.testing.mutants.watched import HABITS, begin, is_balanced, watched_world
 from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.watch import Watcher
 
 if TYPE_CHECKING:
     from kcl_py.testing.mutants.arena import Stage
     from kcl_py.testing.sim_table import Change
+    from kcl_py.testing.sim_worker import SimWorker
     from kcl_py.testing.world import World
 
 
@@ -120,6 +124,35 @@ def TAKERS(stage: Stage) -> None:
     world.start_worker()
     world.heal()
     world.check_settles(within=100)
+
+
+@directed("withdrawals in flight")
+def WITHDRAWALS(stage: Stage) -> None:
+    """A taker leaves while the lease is on its way to it, on a slow network."""
+    rng = random.Random(f"withdrawals {stage.seed}")
+    slow = Faults(latency=(0.3, 0.9))
+    world = watched_world(stage, workers=1, shards=4, faults=slow)
+    begin(world, rng)
+    newcomer = world.start_worker()
+
+    class AtTheLastLook(Watcher):
+        """Stops the newcomer when a victim whose user code has closed looks at its row."""
+
+        def commanded(self, worker: SimWorker, command: commands.Command) -> None:
+            if not isinstance(command, commands.ReadRows):
+                return
+            if command.keys == (newcomer.worker_id,) and _is_drained(worker):
+                world.after(rng.uniform(0.0, 0.3), newcomer.stop)
+
+    world.watchers.append(AtTheLastLook())
+    world.run_until(lambda: not newcomer.alive, within=90)
+    world.heal()
+    world.check_settles(within=60)
+
+
+def _is_drained(worker: SimWorker) -> bool:
+    """Say whether user code of a lease has closed, and the lease is not given yet."""
+    return any(not worker.open_runs(key) for key in worker.core.held())
 
 
 @directed("a modest worker")

@@ -14,7 +14,7 @@ from kcl_py.core.leases.scanner import Scanner
 from kcl_py.core.leases.victim import Step, Victim
 from kcl_py.core.leases.writes import Is, WriteKind
 from kcl_py.testing.mutants.arena_code import HUNG
-from kcl_py.testing.mutants.arena_moves import MOVES, TAKERS
+from kcl_py.testing.mutants.arena_moves import MOVES, TAKERS, WITHDRAWALS
 from kcl_py.testing.mutants.mutant import Room
 
 if TYPE_CHECKING:
@@ -53,6 +53,25 @@ def request_bumps(patches: Patches) -> None:
             writes.request = request
 
     patches.put(Requests, "ask", asking)
+
+
+@ROOM.plant(
+    "transfer conditional on the counter only",
+    "transfer: leaseOwner = T",
+    "I6",
+    within=20,
+    arena=WITHDRAWALS,
+)
+def transfer_whoever_asks(patches: Patches) -> None:
+    """The taker has withdrawn, which moves no counter: the lease is offered to who gave it."""
+    transfer = writes.transfer
+
+    def loose(key: str, **options: Any) -> RowWrite:  # as the core calls it
+        write = transfer(key, **options)
+        tests = tuple(t for t in write.tests if isinstance(t, Is) and t.field == "counter")
+        return replace(write, tests=tests)
+
+    patches.put(writes, "transfer", loose)
 
 
 @ROOM.plant(
