@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from kcl_py.testing.mutants.hunt import Hunt, hunt_all
 from kcl_py.testing.mutants.registry import MUTANTS
 from kcl_py.testing.mutants.table import plain, write_into
+from kcl_py.testing.progress import bar
 
 if TYPE_CHECKING:
     import argparse
@@ -35,11 +37,14 @@ def run(options: argparse.Namespace) -> int:
         sys.stderr.write(f"no planted bug is called {unknown[0]!r}\n")
         return 2
     count = len(options.only or known)
-    progress = _Progress(count)
-    hunts = hunt_all(
-        options.only, jobs=options.jobs, within_max=options.within_max, told=progress.tell
-    )
-    progress.end()
+    done = itertools.count(1)
+    with bar("planted bugs", count) as progress:
+        hunts = hunt_all(
+            options.only,
+            jobs=options.jobs,
+            within_max=options.within_max,
+            told=lambda hunt: progress(next(done), _said(hunt)),
+        )
     sys.stdout.write(plain(hunts) + "\n")
     if options.markdown is not None:
         write_into(options.markdown, hunts)
@@ -52,26 +57,6 @@ def run(options: argparse.Namespace) -> int:
     return 1 if survivors else 0
 
 
-class _Progress:
-    """Who was caught last, on a terminal: one line that is written over."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._done = 0
-        self._survived = 0
-        self._is_shown = sys.stderr.isatty()
-
-    def tell(self, hunt: Hunt) -> None:
-        """One more is over."""
-        self._done += 1
-        self._survived += hunt.survived
-        if self._is_shown:
-            how = "SURVIVED" if hunt.survived else f"{hunt.invariant} after {hunt.seeds}"
-            line = f"{self._done}/{self._count}, {self._survived} survived; {hunt.name}: {how}"
-            sys.stderr.write(f"\r\x1b[K{line[:100]}")
-            sys.stderr.flush()
-
-    def end(self) -> None:
-        """All are over."""
-        if self._is_shown:
-            sys.stderr.write("\r\x1b[K")
+def _said(hunt: Hunt) -> str:
+    how = "SURVIVED" if hunt.survived else f"{hunt.invariant} after {hunt.seeds}"
+    return f"{hunt.name}: {how}"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kcl_py.shell.clock import SYSTEM_CLOCK
+from kcl_py.testing.progress import bar
 from kcl_py.testing.scale import report
 from kcl_py.testing.scale.cpu import busy_with
 from kcl_py.testing.scale.figures import SIZES, Row, Size, simulate
-from kcl_py.testing.scale.progress import Progress
 from kcl_py.testing.scale.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         clock=now,
         until=began + options.budget,
-        progress=Progress(sys.stderr, len(options.sizes) * len(options.scenarios)),
     )
     busy = [busy_with(size) for size in options.sizes]
     if options.json:
@@ -103,7 +102,6 @@ def simulate_all(
     seed: int,
     clock: Callable[[], float],
     until: float,
-    progress: Progress,
 ) -> list[Row]:
     """Simulate every scenario at every size, the cheap ones first; the order of the rows stays.
 
@@ -111,9 +109,9 @@ def simulate_all(
     """
     rows: dict[tuple[str, Size], Row] = {}
     wanted = [(scenario, size) for size in sizes for scenario in scenarios]
-    with progress, _no_collector():
-        for scenario, size in sorted(wanted, key=_cost):
-            progress.next(f"{size[0]:,} x {size[1]:,}: {scenario}")
+    with bar("scale", len(wanted)) as progress, _no_collector():
+        for done, (scenario, size) in enumerate(sorted(wanted, key=_cost)):
+            progress(done, f"{size[0]:,} x {size[1]:,}: {scenario}")
             share = clock() + max(0.0, until - clock()) / 3
             rows[scenario, size] = simulate(size, scenario, seed=seed, clock=clock, until=share)
             gc.collect()
