@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.core import commands
-from kcl_py.core.events import CheckpointAsked, Failure, RowWritten
+from kcl_py.core.events import CheckpointAsked, Failure, Refused, RowWritten
 from kcl_py.core.leases.writes import WriteKind
 from kcl_py.testing.watch import Watcher
 
@@ -79,7 +79,10 @@ class WriteLoadChecker(Watcher):
         """What was not answered may be sent once more."""
         if isinstance(event, RowWritten):
             write = self._sent.pop((worker.worker_id, event.write_id), None)
-            if write is not None and isinstance(event.answer, Failure):
+            # A beat that was applied unanswered refuses the next one, and another follows.
+            again = write is not None and write.kind in _BEATS
+            answer = event.answer
+            if write is not None and isinstance(answer, (Failure, Refused) if again else Failure):
                 self._bucket(worker, write).tokens += 1.0
 
     def died(self, worker: SimWorker) -> None:

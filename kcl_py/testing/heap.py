@@ -62,4 +62,5 @@ class EventHeap:
             if action is not None:
                 self.now = due
                 action()
+            del entry, action  # else this frame would keep what an exception keeps of it alive
         return True

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SETTLE_SECONDS: Final = 150.0
 """How long after the last fault everything may take: a hung call, a time-out, an expiry, a move."""
 
+START_SECONDS: Final = 5.0
+"""How long a worker that has just been started may need to know its table."""
+
 NOTICE_SECONDS: Final = 120.0
 """How long a fleet may take to notice that its table is another one."""
 
@@ -119,6 +122,7 @@ def _live_through(world: World, plan: Plan) -> None:
     if plan.ending == "heal":
         world.check_settles(within=SETTLE_SECONDS)
         return
+    world.run_for(START_SECONDS)
     if backup is not None:
         world.table.store.restore(backup)
         _see_who_notices(world)

@@ -358,17 +358,19 @@ class World:
         return looks
 
     def _check_balance(self) -> None:
-        leases = self.config.leases
-        scan = max(leases.duration / 3, len(self.living()) * leases.duration / 60)
-        scan = min(scan, 2 * leases.duration / 3)
+        # The slowest of the fleet scans, and rests, the longest.
+        longest = max(worker.config.leases.duration for worker in self.living())
+        scan = min(max(longest / 3, len(self.living()) * longest / 60), 2 * longest / 3)
         # A lease whose move was refused in the plague is left alone for 10 scans.
-        self.heap.run_until(self.now + 16 * scan + leases.settle, stop=self._balanced_now())
+        self.heap.run_until(
+            self.now + 16 * scan + self.config.leases.settle, stop=self._balanced_now()
+        )
         uneven = imbalance(self.table, self.living())
         if uneven is not None:
             self._violated("I7", f"leases are not balanced: {uneven}")
         self.run_for(5 * scan)
         before = len(self.ends.takes)
-        self.run_for(3 * leases.duration)
+        self.run_for(3 * longest)
         moved = self.ends.takes[before:]
         if moved:
             self._violated("I7", f"leases move though nothing has changed: {moved}")

@@ -150,10 +150,14 @@ def _check_condition(
     if condition is None or condition(old.item if old else {}, bound.names, bound.values):
         return
     world.count_write(table, Units(write_units(old.size if old else 0)))
+    raise _refusal(old, request)
+
+
+def _refusal(old: Row | None, request: Request) -> AwsError:
     error = AwsError(CONDITION_FAILED, "the conditional request failed")
     if old is not None and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
         error.extra["Item"] = dict(old.item)
-    raise error
+    return error
 
 
 def _write(world: World, request: Request, change: Change, returns: tuple[str, ...]) -> Answer:
