@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kcl_py.core import commands
 from kcl_py.core.events import FetchFailed, PageFetched
+from kcl_py.testing.memory import PAGE_BYTES_MAX
 from kcl_py.testing.watch import Watcher
 
 if TYPE_CHECKING:
     from kcl_py.core.events import Event
     from kcl_py.testing.sim_worker import SimWorker
-
-PAGE_BYTES_MAX: Final = 10 * 1024 * 1024
-"""Source: GetRecords returns at most 10 MiB."""
 
 
 class MemoryChecker(Watcher):

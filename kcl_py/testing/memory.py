@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kcl_py.core.consumer.page import Page
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kcl_py.records import Record
+
+
+PAGE_BYTES_MAX: Final = 10 * 1024 * 1024
+"""Source: GetRecords returns at most 10 MiB."""
 
 
 class Memory:

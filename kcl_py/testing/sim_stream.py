@@ -14,10 +14,9 @@ from kcl_py.local.errors import AwsError
 from kcl_py.local.kinesis import Kinesis, KinesisSettings
 from kcl_py.local.kinesis.sequence import FIRST_COUNTER
 from kcl_py.records import Position, Record
-from kcl_py.testing.check_memory import PAGE_BYTES_MAX
 from kcl_py.testing.clocks import WORLD_BEGAN_AT
 from kcl_py.testing.faults import Fate
-from kcl_py.testing.memory import CountedPage
+from kcl_py.testing.memory import PAGE_BYTES_MAX, CountedPage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
