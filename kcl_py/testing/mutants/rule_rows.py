@@ -110,7 +110,7 @@ def tombstones_deleted_at_once(patches: Patches) -> None:
         row for key, row in sorted(rows.items()) if row.is_finished))  # fmt: skip
 
 
-@ROOM.plant("listed before scanned", "scan, then list", "I9", within=60, arena=YOUNG)
+@ROOM.plant("listed before scanned", "scan, then list", "I9", within=200, arena=YOUNG)
 def listed_before_scanned(patches: Patches) -> None:
     """A starter freezes between the two: it creates what has ended and is forgotten meanwhile."""
     joined, begin = Startup._joined, FirstSync.begin

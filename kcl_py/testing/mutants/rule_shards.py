@@ -118,7 +118,7 @@ def end_without_consent(patches: Patches) -> None:
 
 
 @ROOM.plant(
-    "one listing is enough", "two listings 60 s apart", "I4", "I9", within=20, arena=RESHARDINGS
+    "one listing is enough", "two listings 60 s apart", "I4", "I9", within=200, arena=RESHARDINGS
 )
 def one_listing_is_enough(patches: Patches) -> None:
     """A stale listing does not show a shard yet: it counts as gone."""

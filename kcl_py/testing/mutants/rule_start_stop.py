@@ -148,7 +148,7 @@ def living_removed(patches: Patches) -> None:
     "a take of before the stop is kept",
     "stop: settle takes, scan until clean",
     "I10",
-    within=40,
+    within=400,
     arena=LATE,
 )
 def take_kept_at_stop(patches: Patches) -> None:

@@ -118,7 +118,13 @@ def renewal_without_the_counter(patches: Patches) -> None:
 
 
 @ROOM.plant(
-    "release not conditional", "release: owner's condition", "I1", "I2", "I3", within=40, arena=LATE
+    "release not conditional",
+    "release: owner's condition",
+    "I1",
+    "I2",
+    "I3",
+    within=120,
+    arena=LATE,
 )
 def release_not_conditional(patches: Patches) -> None:
     """A release that arrives late offers a lease that somebody else holds by now."""
@@ -168,7 +174,7 @@ def start_from_a_stale_read(patches: Patches) -> None:
 
 
 @ROOM.plant(
-    "a position of an earlier epoch", "only what this epoch finished", "I2", within=40, arena=LATE
+    "a position of an earlier epoch", "only what this epoch finished", "I2", within=150, arena=LATE
 )
 def position_of_an_earlier_epoch(patches: Patches) -> None:
     """The lease was away and came back: the first write of the new epoch carries the old place."""
@@ -200,7 +206,7 @@ def take_while_running(patches: Patches) -> None:
     "I1",
     "I3",
     ASSERTION,
-    within=40,
+    within=150,
     arena=LATE,
 )
 def resume_after_a_transfer(patches: Patches) -> None:
