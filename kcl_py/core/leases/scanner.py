@@ -98,14 +98,27 @@ class Scanner:
             scan.failure = failure
             if failure is None:
                 self._desk.sights.keep_only(scan.leases, asked_at=now, consistent=consistent)
-                self._desk.sights.keep_only_workers(
+                unsure = self._desk.sights.keep_only_workers(
                     scan.workers, asked_at=now, consistent=consistent
                 )
+                if unsure:
+                    self._read_leavers(unsure, lambda later: then(later, scan))
+                    return
             else:
                 self._failed(at, failure)
             then(at, scan)
 
         self._desk.calls.scan(consistent=consistent, page=page, then=ended)
+
+    def _read_leavers(self, workers: tuple[str, ...], then: Callable[[float], None]) -> None:
+        """Who is leaving and was not shown has left only if a consistent read finds no row."""
+
+        def have_read(now: float, read: RowsRead) -> None:
+            for key in read.absent:
+                self._desk.sights.miss_worker(key)
+            then(now)
+
+        self._desk.calls.read_rows(workers, have_read)
 
     # --------------------------------------------------------------------------------------- scans
 

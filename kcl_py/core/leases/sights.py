@@ -190,18 +190,28 @@ class Sights:
 
     def keep_only_workers(
         self, keys: set[str], *, asked_at: float, consistent: bool = True
-    ) -> None:
+    ) -> tuple[str, ...]:
         """After a complete scan: worker rows that it did not show are gone.
 
-        A scan that may be stale may be from before a young worker came: that proves nothing.
+        A scan that may be stale may be from before a worker came, however long ago that was. So it
+        proves of nobody who is leaving that it has left: from then on its leases would be free.
+
+        Returns:
+            Who is leaving and was not shown: to be read consistently.
         """
         limit = asked_at if consistent else asked_at - self._duration
+        unsure: list[str] = []
         for key, sight in list(self.workers.items()):
-            if key not in keys and sight.since < asked_at and sight.first_seen < limit:
+            if key in keys or sight.since >= asked_at or sight.first_seen >= limit:
+                continue
+            if consistent or sight.row.state is not WorkerState.LEAVING:
                 self.miss_worker(key)
+            else:
+                unsure.append(key)
         for key in [k for k, s in self.workers.items() if not s.present]:
             if self._stood_still(self.workers[key], asked_at):
                 del self.workers[key]
+        return tuple(unsure)
 
     def liveness(self, worker: str, now: float) -> Liveness:
         """Say whether a worker is live, unknown (nothing was seen to move yet) or dead."""
