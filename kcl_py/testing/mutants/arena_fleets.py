@@ -120,6 +120,23 @@ def LEAVERS(stage: Stage) -> None:
     world.check_settles(within=100)
 
 
+@directed("stale leavers")
+def STALE_LEAVERS(stage: Stage) -> None:
+    """One leaves while its code runs on, and others read replicas from before it came."""
+    rng = random.Random(f"stale leavers {stage.seed}")
+    world = watched_world(stage, workers=2, shards=4)
+    begin(world, rng)
+    world.start_worker()
+    world.run_for(12)
+    world.habits = Habits(per_call=(18.0, 20.0))
+    world.run_for(3)
+    world.faults.faults = Faults(stale=0.7, stale_max=60.0)
+    max(world.living(), key=lambda worker: len(world.held(worker))).stop()
+    world.run_for(17)
+    world.heal()
+    world.check_settles(within=100)
+
+
 @directed("a frozen designee")
 def FROZEN(stage: Stage) -> None:
     """One worker dies; before its leases expire another one freezes, whom the plan still names."""

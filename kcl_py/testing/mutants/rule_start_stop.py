@@ -13,7 +13,7 @@ from kcl_py.core.leases.sights import Sights
 from kcl_py.core.leases.stopping import Stopping
 from kcl_py.core.leases.writes import WriteKind
 from kcl_py.testing.mutants.arena_code import HUNG
-from kcl_py.testing.mutants.arena_fleets import LATE, LEAVERS
+from kcl_py.testing.mutants.arena_fleets import LATE, LEAVERS, STALE_LEAVERS
 from kcl_py.testing.mutants.arena_moves import MOVES
 from kcl_py.testing.mutants.mutant import Room
 
@@ -97,13 +97,34 @@ def partial_scan_proves(patches: Patches) -> None:
             if scan.failure is not None:
                 sights = self._desk.sights
                 sights.keep_only(scan.leases, asked_at=now, consistent=consistent)
-                sights.keep_only_workers(scan.workers, asked_at=now, consistent=consistent)
+                sights.keep_only_workers(scan.workers, asked_at=now, consistent=True)
                 scan.failure = None
             then(at, scan)
 
         scan_once(self, now, consistent=consistent, then=ended)
 
     patches.put(Scanner, "scan", believing)
+
+
+@ROOM.plant(
+    "a stale scan proves that a leaver is gone",
+    "gone: a consistent read finds no row",
+    "I1",
+    within=60,
+    arena=STALE_LEAVERS,
+)
+def stale_scan_proves(patches: Patches) -> None:
+    """A replica from before a leaver's row came: its leases are taken while it drains."""
+    keep_only = Sights.keep_only_workers
+
+    def believing(
+        self: Sights, keys: set[str], *, asked_at: float, consistent: bool = True
+    ) -> tuple[str, ...]:
+        for key in keep_only(self, keys, asked_at=asked_at, consistent=consistent):
+            self.miss_worker(key)
+        return ()
+
+    patches.put(Sights, "keep_only_workers", believing)
 
 
 @ROOM.plant("presence is liveness", "live: something moved within D", "I6", "I7", within=20)
