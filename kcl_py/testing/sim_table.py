@@ -61,12 +61,14 @@ class SimTable:
     Attributes:
         on_change: Told of every applied write at the instant at which it is.
         write_count: Writes applied so far.
+        late_until: True time at which the last write so far that was given up arrives.
     """
 
     def __init__(self, heap: EventHeap, store: RowStore, faults: FaultSource, trace: Trace) -> None:
         self.store = store
         self.on_change: list[Callable[[Change], None]] = []
         self.write_count = 0
+        self.late_until = 0.0
         self._heap = heap
         self._faults = faults
         self._trace = trace
@@ -135,7 +137,10 @@ class SimTable:
             fate = Fate.REPLY_LOST
         if fate is not Fate.FINE:
             self._trace.add(worker, f"fate {fate}", write.key, write.kind, command.write_id)
-        arrives = caller.timeout + delay if fate is Fate.LATE else way
+        arrives = way
+        if fate is Fate.LATE:
+            arrives = caller.timeout + delay
+            self.late_until = max(self.late_until, sent_at + arrives)
 
         def arrive() -> None:
             answer: events.WriteAnswer

@@ -358,6 +358,8 @@ class World:
         return looks
 
     def _check_balance(self) -> None:
+        # A request that was given up and still arrives moves a lease, and is the last fault.
+        self.heap.run_until(self.table.late_until)
         # The slowest of the fleet scans, and rests, the longest.
         longest = max(worker.config.leases.duration for worker in self.living())
         scan = min(max(longest / 3, len(self.living()) * longest / 60), 2 * longest / 3)
