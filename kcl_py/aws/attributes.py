@@ -175,6 +175,8 @@ class ItemReader:
 
     def text(self, name: str) -> str | None:
         """Read a string of 1 to TEXT_LENGTH_MAX characters."""
+        if name not in self.item:
+            return None
         value = self._typed(name, "S", str)
         if value is not None and not 0 < len(value) <= TEXT_LENGTH_MAX:
             raise UnreadableRowError(f"{name} is empty or too long")
@@ -182,14 +184,17 @@ class ItemReader:
 
     def integer(self, name: str, *, low: int = 0, high: int = INTEGER_MAX) -> int | None:
         """Read a whole number inside [low, high]."""
+        if name not in self.item:
+            return None
         value = self._typed(name, "N", str)
         if value is None:
             return None
         if not _INTEGER.fullmatch(value):
             raise UnreadableRowError(f"{name} is no whole number of reasonable size")
-        if not low <= int(value) <= high:
+        number = int(value)
+        if not low <= number <= high:
             raise UnreadableRowError(f"{name} is out of bounds")
-        return int(value)
+        return number
 
     def seconds(self, name: str, *, low: int = 0) -> float | None:
         """Read milliseconds as seconds."""
@@ -198,7 +203,7 @@ class ItemReader:
 
     def flag(self, name: str) -> bool | None:
         """Read a truth value."""
-        return self._typed(name, "BOOL", bool)
+        return self._typed(name, "BOOL", bool) if name in self.item else None
 
     def names(self, name: str) -> tuple[str, ...]:
         """Read a set of strings, sorted; empty if it is not there."""

@@ -6,9 +6,10 @@ the attributes of the fields it is given, so that whatever else is in an item st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar, assert_never
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
 
 from kcl_py.aws import attributes as wire
 from kcl_py.aws.attributes import AttributeValue, Item, ItemReader, UnreadableRowError
@@ -32,6 +33,19 @@ _T = TypeVar("_T")
 
 KEYS_READ_MAX: Final = 100  # Source: BatchGetItem.
 _JAVA_KEYS: Final = RESERVED_KEYS - {APPLICATION_KEY}
+_SHAPES_KEPT: Final = 512
+_CONDITIONS: Final = {
+    "absent": "attribute_not_exists(#{name})",
+    "exists": "attribute_exists(#{name})",
+    "equal": "#{name} = :was_{name}",
+    "mine": (
+        f"(#checkpointOwner = :me OR (#{wire.OWNER} = :me AND"
+        " attribute_not_exists(#checkpointOwner)))"
+    ),
+}
+_Part: TypeAlias = tuple[str, str]
+"""A form of condition, and the attribute of which it speaks."""
+
 _STARTS: Final = frozenset({Sentinel.TRIM_HORIZON, Sentinel.LATEST, Sentinel.AT_TIMESTAMP})
 
 
@@ -169,26 +183,12 @@ class WriteRequest:
     parameters: dict[str, Any]
 
 
-@dataclass(slots=True)
-class _Expressions:
-    """Collects placeholders while expressions are put together."""
+class _Spelling(NamedTuple):
+    """What writes of one shape have in common: all but the values."""
 
-    names: dict[str, str] = field(default_factory=dict)
-    values: dict[str, AttributeValue] = field(default_factory=dict)
-
-    def name(self, attribute: str) -> str:
-        self.names[f"#{attribute}"] = attribute
-        return f"#{attribute}"
-
-    def value(self, placeholder: str, value: AttributeValue) -> str:
-        self.values[f":{placeholder}"] = value
-        return f":{placeholder}"
-
-    def equals(self, attribute: str, placeholder: str, value: AttributeValue) -> str:
-        return f"{self.name(attribute)} = {self.value(placeholder, value)}"
-
-    def absent(self, attribute: str) -> str:
-        return f"attribute_not_exists({self.name(attribute)})"
+    condition: str
+    update: str
+    names: dict[str, str]
 
 
 def encode_write(write: RowWrite, *, table_name: str, wall: float) -> WriteRequest:
@@ -202,65 +202,82 @@ def encode_write(write: RowWrite, *, table_name: str, wall: float) -> WriteReque
         table_name: The lease table.
         wall: Unix seconds; only shown in worker rows, never compared.
     """
-    collected = _Expressions()
+    values: dict[str, AttributeValue] = {}
+    tests = [part for test in write.tests for part in _parts(test, values)]
+    if not any(_says_whether_there_is_a_row(test) for test in write.tests):
+        # Without this an UpdateItem would bring a deleted row back, as half a row.
+        tests.append(("exists", wire.KEY))
+    sets, removes = [], []
+    for attribute, value in () if write.deletes else _content(write, wall).items():
+        if value is None:
+            removes.append(attribute)
+        else:
+            sets.append(attribute)
+            values[f":{attribute}"] = value
+    spelling = _spell(tuple(tests), tuple(sets), tuple(removes))
     parameters: dict[str, Any] = {
         "TableName": table_name,
         "Key": {wire.KEY: wire.text(write.key)},
-        "ConditionExpression": _condition(write.tests, collected),
+        "ConditionExpression": spelling.condition,
         "ReturnConsumedCapacity": "TOTAL",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        "ExpressionAttributeNames": dict(spelling.names),
     }
-    if not write.deletes:
-        update = _update(_content(write, wall), collected)
-        parameters |= {"UpdateExpression": update, "ReturnValues": "ALL_NEW"}
-    parameters["ExpressionAttributeNames"] = collected.names
-    if collected.values:
-        parameters["ExpressionAttributeValues"] = collected.values
-    return WriteRequest("DeleteItem" if write.deletes else "UpdateItem", parameters)
+    if values:
+        parameters["ExpressionAttributeValues"] = values
+    if write.deletes:
+        return WriteRequest("DeleteItem", parameters)
+    parameters["UpdateExpression"] = spelling.update
+    parameters["ReturnValues"] = "ALL_NEW"
+    return WriteRequest("UpdateItem", parameters)
 
 
-def _condition(tests: tuple[Test, ...], collected: _Expressions) -> str:
-    parts = [_spell_test(test, collected) for test in tests]
-    if not any(_says_whether_there_is_a_row(test) for test in tests):
-        # Without this an UpdateItem would bring a deleted row back, as half a row.
-        parts.append(f"attribute_exists({collected.name(wire.KEY)})")
-    return " AND ".join(parts)
-
-
-def _says_whether_there_is_a_row(test: Test) -> bool:
-    return isinstance(test, RowAbsent | OwnedBy) or (
-        isinstance(test, Is) and test.value is not None
-    )
-
-
-def _spell_test(test: Test, collected: _Expressions) -> str:
+def _parts(test: Test, values: dict[str, AttributeValue]) -> list[_Part]:
+    """Return what a test is made of, and add the values that it compares with."""
     match test:
         case RowAbsent():
-            return collected.absent(wire.KEY)
+            return [("absent", wire.KEY)]
         case Absent(name):
-            return collected.absent(wire.attributes_of(name)[0])
+            return [("absent", wire.attributes_of(name)[0])]
         case OwnedBy(worker):
-            me = wire.text(worker)
-            handing = collected.equals("checkpointOwner", "me", me)
-            owning = collected.equals(wire.OWNER, "me", me)
-            return f"({handing} OR ({owning} AND {collected.absent('checkpointOwner')}))"
+            values[":me"] = wire.text(worker)
+            return [("mine", "")]
         case Is(name, value):
             spelled = wire.spell(name, value)
             if isinstance(value, Sentinel) and name == "checkpoint":
                 spelled = {"checkpoint": spelled["checkpoint"]}
-            return " AND ".join(
-                collected.absent(attribute)
-                if content is None
-                else collected.equals(attribute, f"was_{attribute}", content)
-                for attribute, content in spelled.items()
-            )
+            for attribute, content in spelled.items():
+                if content is not None:
+                    values[f":was_{attribute}"] = content
+            return [("absent" if c is None else "equal", a) for a, c in spelled.items()]
         case _:
             assert_never(test)
 
 
+def _says_whether_there_is_a_row(test: Test) -> bool:
+    return isinstance(test, (RowAbsent, OwnedBy)) or (
+        isinstance(test, Is) and test.value is not None
+    )
+
+
+@lru_cache(maxsize=_SHAPES_KEPT)
+def _spell(tests: tuple[_Part, ...], sets: tuple[str, ...], removes: tuple[str, ...]) -> _Spelling:
+    """Put the expressions together; a fleet at rest sends two or three shapes, again and again."""
+    used = [*(name for _, name in tests if name), *sets, *removes]
+    if ("mine", "") in tests:
+        used += [wire.OWNER, "checkpointOwner"]
+    assigned = [f"#{name} = :{name}" for name in sets]
+    clauses = [("SET", assigned), ("REMOVE", [f"#{name}" for name in removes])]
+    return _Spelling(
+        condition=" AND ".join(_CONDITIONS[form].format(name=name) for form, name in tests),
+        update=" ".join(f"{word} {', '.join(parts)}" for word, parts in clauses if parts),
+        names={f"#{name}": name for name in used},
+    )
+
+
 def _content(write: RowWrite, wall: float) -> dict[str, AttributeValue | None]:
     """Return what the write sets and removes, with what KCL wants besides our fields."""
-    is_new = RowAbsent() in write.tests
+    is_new = any(isinstance(test, RowAbsent) for test in write.tests)
     content: dict[str, AttributeValue | None] = {}
     if write.kind is WriteKind.BEAT:
         content[wire.LAST_UPDATE] = wire.integer(wall)
@@ -274,19 +291,8 @@ def _content(write: RowWrite, wall: float) -> dict[str, AttributeValue | None]:
         content[wire.ENTITY_TYPE] = wire.text(wire.ENTITY_LEASE)
         content |= wire.spell("counter", 0) | wire.spell("owner_switches", 0)
     for name, value in write.sets.items():
-        content |= wire.spell(name, value)
+        content.update(wire.spell(name, value))
     return content
-
-
-def _update(content: Mapping[str, AttributeValue | None], collected: _Expressions) -> str:
-    sets = [
-        collected.equals(attribute, attribute, value)
-        for attribute, value in content.items()
-        if value is not None
-    ]
-    removes = [collected.name(attribute) for attribute, value in content.items() if value is None]
-    clauses = [("SET", sets), ("REMOVE", removes)]
-    return " ".join(f"{word} {', '.join(parts)}" for word, parts in clauses if parts)
 
 
 # ---------------------------------------------------------------------------------- asking for rows

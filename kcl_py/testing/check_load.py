@@ -6,7 +6,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from kcl_py.core import commands
-from kcl_py.testing.check_ownership import NEVER
 from kcl_py.testing.watch import Watcher
 
 if TYPE_CHECKING:
@@ -41,10 +40,10 @@ class LoadChecker(Watcher):
         now = self._heap.now
         # It may have been read and then given up at one and the same moment.
         before = self._ownership.claim(worker, command.key)
-        held = worker.core.held().get(command.key)
-        fence = max((claim.fence for claim in (before, held) if claim is not None), default=NEVER)
-        if worker.clock.now() >= fence:
-            self.violated("I8", f"{worker.worker_id} reads {command.key} past its fence")
+        if before is None or worker.clock.now() >= before.fence:
+            held = worker.core.held().get(command.key)
+            if held is None or worker.clock.now() >= held.fence:
+                self.violated("I8", f"{worker.worker_id} reads {command.key} past its fence")
         if len(reads) == READS_PER_SECOND_MAX and now - reads[0] < _SECOND:
             self.violated(
                 "I8",

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kcl_py.core import commands
-from kcl_py.core.events import CallReturned, FetchFailed, OwnedFound, PageFetched, Woken
+from kcl_py.core.events import (
+    CallReturned,
+    FetchFailed,
+    OwnedFound,
+    PageFetched,
+    RowsRead,
+    RowsScanned,
+    ScanEnded,
+    Woken,
+)
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import GIVES, WriteKind
 from kcl_py.testing.watch import Watcher
@@ -22,7 +31,9 @@ if TYPE_CHECKING:
 
 _EXTENDS = frozenset({WriteKind.TAKE, WriteKind.RENEW, WriteKind.CANCEL})
 _TOLERANCE = 1e-6
-_ABOUT_NO_LEASE = (Woken, PageFetched, FetchFailed, CallReturned, OwnedFound)
+_ABOUT_NO_LEASE = frozenset(
+    {Woken, PageFetched, FetchFailed, CallReturned, OwnedFound, RowsScanned, ScanEnded, RowsRead}
+)
 """When nothing follows from one of these, no lease was won, renewed or given away."""
 
 NEVER = float("-inf")
@@ -100,7 +111,7 @@ class OwnershipChecker(Watcher):
 
     def told(self, worker: SimWorker, event: Event, *, idle: bool) -> None:
         """Compare what the core holds with what it held."""
-        if idle and isinstance(event, _ABOUT_NO_LEASE):
+        if idle and type(event) in _ABOUT_NO_LEASE:
             return
         held = worker.core.held()
         known = self._held.setdefault(worker, {})

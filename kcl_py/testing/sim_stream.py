@@ -69,6 +69,9 @@ class ShardLog:
 
     def after(self, position: Position) -> int:
         """Return the place of the first record behind a position."""
+        place = self._index.get(position)
+        if place is not None:
+            return place + 1
         return bisect_right(self.records, position, key=lambda record: record.position)
 
     def from_time(self, unix_seconds: float) -> int:
@@ -99,7 +102,8 @@ class SimStream:
             arn=summary["StreamARN"],
             created_at=float(summary["StreamCreationTimestamp"]),
         )
-        self._listing = self._read_listing()
+        self._listed_last = self._list()
+        self._listing = _shards_of(self._listed_last)
         self._listing_before = self._listing
         self._note_new_shards()
 
@@ -134,11 +138,12 @@ class SimStream:
 
     def shards(self) -> tuple[Shard, ...]:
         """Return all shards as they truly are now."""
-        listing = self._read_listing()
-        if listing != self._listing:
-            self._listing_before, self._listing = self._listing, listing
+        listed = self._list()
+        if listed != self._listed_last:
+            self._listed_last = listed
+            self._listing_before, self._listing = self._listing, _shards_of(listed)
             self._note_new_shards()
-        return listing
+        return self._listing
 
     def shard(self, shard_id: str) -> Shard | None:
         """Return one shard; None: the service has forgotten it."""
@@ -206,10 +211,9 @@ class SimStream:
                 self._log(shard.shard_id)
                 self._trace.add("stream", "shard", shard.shard_id, *shard.parents)
 
-    def _read_listing(self) -> tuple[Shard, ...]:
-        return tuple(
-            _shard_of(item) for item in self._call("ListShards", MaxResults=10_000)["Shards"]
-        )
+    def _list(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self._call("ListShards", MaxResults=10_000)["Shards"]
+        return listed
 
     # ----------------------------------------------------------------------------- for workers
 
@@ -325,6 +329,10 @@ def _record_of(item: dict[str, Any]) -> Record:
         partition_key=item["PartitionKey"],
         arrival_timestamp=item["ApproximateArrivalTimestamp"],
     )
+
+
+def _shards_of(listed: list[dict[str, Any]]) -> tuple[Shard, ...]:
+    return tuple(_shard_of(item) for item in listed)
 
 
 def _shard_of(item: dict[str, Any]) -> Shard:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core import commands
 from kcl_py.core.events import PageFetched, StopAsked, WallRead, Woken
+from kcl_py.core.leases.writes import WriteKind
 from kcl_py.testing.memory import CountedPage, Memory
 from kcl_py.testing.sim_run import Call, CodeRun, SimRun
 from kcl_py.testing.watch import ViolationError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
-    from kcl_py.config import WorkerConfig
+    from kcl_py.config import LeaseConfig, WorkerConfig
     from kcl_py.core.events import Event
     from kcl_py.core.ports import Epoch
     from kcl_py.errors import KclError
@@ -36,6 +37,8 @@ WALL_SECONDS = 1.0
 OVERSLEEP_MAX = 0.003
 """By how many seconds a timer may be late."""
 
+_WOKEN = Woken()
+
 _ABOUT_NO_LEASE = frozenset(
     {
         commands.Deliver,
@@ -48,6 +51,9 @@ _ABOUT_NO_LEASE = frozenset(
     }
 )
 """Commands with which no lease begins, goes on or ends."""
+
+_ABOUT_NO_LEASE_WRITES = frozenset({WriteKind.BEAT, WriteKind.RENEW})
+"""Writes that change what is held with their answer at the earliest."""
 
 TURNS_PER_SECOND_MAX = 5_000
 """A core that wants more is in a loop."""
@@ -119,6 +125,7 @@ class SimWorker:
         self.started_at = scene.heap.now
         self.runs: dict[int, SimRun] = {}
         self.memory = Memory()
+        self.timeout = _call_timeout(config.leases)
         self._make_code = make_code
         self._mail: list[Event] | None = None
         self._threads: list[Action] = []
@@ -129,12 +136,6 @@ class SimWorker:
         self._wall_due = 0.0
         self._turns = 0
         self._turns_since = 0.0
-
-    @property
-    def timeout(self) -> float:
-        """Seconds after which a call is given up. Source: section 2 of the design."""
-        leases = self.config.leases
-        return min(2.0, (2 * leases.duration / 3 - leases.fence_margin) / 3)
 
     @property
     def is_paused(self) -> bool:
@@ -250,6 +251,8 @@ class SimWorker:
             self._wall_due = now + WALL_SECONDS
             reading = WallRead(self.clock.wall())
             self._carry_out(reading, self.core.receive(now, reading))
+            if event is _WOKEN:
+                return  # The core was woken by the reading.
         if self.alive:
             if isinstance(event, PageFetched) and isinstance(event.page, CountedPage):
                 event.page.arrive(self.memory)
@@ -269,7 +272,7 @@ class SimWorker:
         audience = self.scene.audience
         idle = True
         for command in orders:
-            idle = idle and type(command) in _ABOUT_NO_LEASE
+            idle = idle and _is_about_no_lease(command)
             for commanded in audience.commanded:
                 commanded(self, command)
             self._execute(command)
@@ -294,7 +297,7 @@ class SimWorker:
 
     def _alarm(self) -> None:
         self._wake = None
-        self.tell(Woken())
+        self.tell(_WOKEN)
 
     def _execute(self, command: commands.Command) -> None:
         scene = self.scene
@@ -354,6 +357,17 @@ class SimWorker:
         self.finished = True
         self.note("finished", "", "" if error is None else f"{type(error).__name__}: {error}")
         self._die()
+
+
+def _call_timeout(leases: LeaseConfig) -> float:
+    """Return after how many seconds a call is given up. Source: section 2 of the design."""
+    return min(2.0, (2 * leases.duration / 3 - leases.fence_margin) / 3)
+
+
+def _is_about_no_lease(command: commands.Command) -> bool:
+    if type(command) is commands.WriteRow:
+        return command.write.kind in _ABOUT_NO_LEASE_WRITES
+    return type(command) in _ABOUT_NO_LEASE
 
 
 def _facts(fields: Mapping[str, object]) -> list[str]:

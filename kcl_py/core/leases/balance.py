@@ -56,6 +56,7 @@ class Balance:
         self._members: tuple[str, ...] = ()
         self._settled_since = 0.0
         self._warned_of_size = False
+        self._planned: tuple[View, Plan] | None = None
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ class Balance:
     def carry_out(self, now: float, *, after_scan: bool) -> None:
         """Take what is due, ask for what is planned (only after a complete scan), set a timer."""
         view = self.view(now)
-        decided = plan(view.leases, view.workers)
+        decided = self._plan(view)
         self._note_members(now, view)
         due = self._taking.review(now, view, decided)
         if after_scan and now - self._settled_since >= self._desk.config.leases.settle:
@@ -95,6 +96,12 @@ class Balance:
         at = min((t for t in (due, self._next_change(now)) if t is not None), default=None)
         if at is not None:
             self._desk.timers.at(max(at, now + _REVIEW_GAP_MIN), ("review",), self._review)
+
+    def _plan(self, view: View) -> Plan:
+        """Return the plan for a view; that of a fleet at rest is the one before."""
+        if self._planned is None or self._planned[0] != view:
+            self._planned = (view, plan(view.leases, view.workers))
+        return self._planned[1]
 
     def has_share_without(self, now: float, taker: str) -> bool:
         """Say whether, with `taker` in the fleet, we stay at our floor without one lease more.

@@ -41,15 +41,16 @@ _EXACT = Context(prec=DIGITS_MAX, traps=[Inexact])
 class CompiledUpdate:
     """An update that can be done to any item."""
 
-    __slots__ = ("_actions", "_fixed", "_is_flat", "_targets")
+    __slots__ = ("_actions", "_aliases", "_fixed", "_is_flat", "_known", "_targets")
 
     def __init__(self, update: Update) -> None:
         self._targets = update.targets()
         self._actions = _actions(update)
         self._is_flat = all(len(path.parts) == 1 for path in self._targets)
         parts = [part for path in self._targets for part in path.parts]
-        has_alias = any(isinstance(part, str) and part.startswith("#") for part in parts)
-        self._fixed = None if has_alias else self._resolve({})
+        self._aliases = [part for part in parts if isinstance(part, str) and part.startswith("#")]
+        self._fixed = None if self._aliases else self._resolve({})
+        self._known: tuple[list[str], tuple[Place, ...]] | None = None
 
     def places(self, names: Names) -> tuple[Place, ...]:
         """Where the update writes.
@@ -57,7 +58,13 @@ class CompiledUpdate:
         Raises:
             AwsError: In one place twice.
         """
-        return self._fixed or self._resolve(names)
+        if self._fixed is not None:
+            return self._fixed
+        # Most clients give one text the same names each time.
+        meant = [names[alias] for alias in self._aliases]
+        if self._known is None or self._known[0] != meant:
+            self._known = (meant, self._resolve(names))
+        return self._known[1]
 
     def apply(self, item: Item, places: tuple[Place, ...], names: Names, values: Values) -> Item:
         """The new item."""

@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 _TAG_BYTES = 8
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def _tag(body: bytes) -> bytes:
@@ -21,7 +22,7 @@ def _tag(body: bytes) -> bytes:
 
 def seal(kind: str, fields: list[Any]) -> str:
     """Make a token."""
-    body = json.dumps([kind, *fields], separators=(",", ":")).encode()
+    body = _ENCODER.encode([kind, *fields]).encode()
     return base64.b64encode(_tag(body) + body).decode("ascii")
 
 
