@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class AnswerChecker(Watcher):
     """Every answer without an error is compared with all that was ever written."""
 
+    judged = frozenset({commands.AnswerCheckpoint})
+
     def __init__(self) -> None:
         self._asked: dict[tuple[str, int], tuple[str, CheckpointAsked]] = {}
         self._durable: dict[str, Checkpoint] = {}

@@ -28,6 +28,8 @@ class EndChecker(Watcher):
         takes: True times of all takes that were applied, with key and worker.
     """
 
+    judged = frozenset({commands.WriteRow})
+
     def __init__(
         self,
         table: SimTable,
@@ -59,7 +61,7 @@ class EndChecker(Watcher):
             return
         position = write.sets.get("checkpoint")
         if position is None:
-            row = self._table.store.read(write.key)
+            row = self._table.store.look(write.key)
             position = row.checkpoint if isinstance(row, LeaseRow) else None
         done = self._stream.logs[write.key].after(position) if isinstance(position, Position) else 0
         if done < view.finished and view.finished > view.began:

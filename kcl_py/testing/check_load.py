@@ -26,6 +26,8 @@ class LoadChecker(Watcher):
     Who takes over within milliseconds cannot know of the last reads of the one before.
     """
 
+    judged = frozenset({commands.Fetch})
+
     def __init__(self, heap: EventHeap, ownership: OwnershipChecker) -> None:
         self._heap = heap
         self._ownership = ownership

@@ -21,6 +21,8 @@ class MemoryChecker(Watcher):
     it. One page is always allowed when there is nothing else.
     """
 
+    judged = frozenset({commands.Fetch})
+
     def __init__(self) -> None:
         self._under_way: dict[str, set[int]] = {}
 

@@ -30,6 +30,8 @@ class MoveChecker(Watcher):
         takes: How often each lease was taken since the last `forget`.
     """
 
+    judged = frozenset({commands.StartRun, commands.WriteRow})
+
     def __init__(
         self, world: World, muted: frozenset[str] = frozenset(), *, kill_slack: float = 1.0
     ) -> None:
@@ -99,7 +101,7 @@ class MoveChecker(Watcher):
 
     def _check_has_said(self, worker: str, key: str) -> None:
         """Who stops says so before it gives anything away, so that nobody plans with it."""
-        row = self._world.table.store.read(worker)
+        row = self._world.table.store.look(worker)
         says = isinstance(row, WorkerRow) and row.state is WorkerState.LEAVING
         if self._world.workers[worker].stopping and not says:
             self.violated("I10", f"{worker} gives {key} away and has not said that it leaves")
@@ -133,11 +135,11 @@ class MoveChecker(Watcher):
             self._check_taker(worker, command.write.key)
 
     def _check_taker(self, worker: SimWorker, key: str) -> None:
-        row = self._world.table.store.read(key)
+        row = self._world.table.store.look(key)
         taker = row.owner if isinstance(row, LeaseRow) else None
         if taker is None or taker == worker.worker_id:
             return
-        known = self._world.table.store.read(taker)
+        known = self._world.table.store.look(taker)
         leaves = isinstance(known, WorkerRow) and known.state is WorkerState.LEAVING
         silent = self._world.now - self._gone_at.get(taker, self._world.now)
         if (leaves or silent > 0) and silent > worker.config.leases.duration + 1.0:

@@ -63,6 +63,8 @@ class OwnershipChecker(Watcher):
     user code of the shard runs; a token names one epoch of one worker.
     """
 
+    judged = frozenset({commands.WriteRow, commands.StartRun, commands.MoveFence})
+
     def __init__(self, heap: EventHeap) -> None:
         self._heap = heap
         self._claims: dict[str, dict[SimWorker, Claim]] = {}

@@ -61,6 +61,8 @@ class RecordChecker(Watcher):
         first_delivery: True time of the first delivery of each epoch, by lease key and token.
     """
 
+    judged = frozenset({commands.StartRun, commands.Report})
+
     def __init__(self, table: SimTable, stream: SimStream) -> None:
         self._table = table
         self._stream = stream
@@ -269,7 +271,7 @@ class RecordChecker(Watcher):
             return
         shard = self._stream.shard(key)
         for parent in () if shard is None else shard.parents:
-            row = self._table.store.read(parent)
+            row = self._table.store.look(parent)
             finished = parent in self._ended or (isinstance(row, LeaseRow) and row.is_finished)
             if not finished and (row is not None or self._stream.shard(parent) is not None):
                 self.violated("I4", f"{key} is delivered before its parent {parent} has ended")

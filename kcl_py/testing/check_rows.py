@@ -26,6 +26,8 @@ class RowChecker(Watcher):
     after the last user code.
     """
 
+    judged = frozenset({commands.StartRun, commands.CallProcessor, commands.WriteRow})
+
     def __init__(self, table: SimTable, stream: SimStream) -> None:
         self._table = table
         self._stream = stream

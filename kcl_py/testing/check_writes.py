@@ -51,6 +51,8 @@ class WriteLoadChecker(Watcher):
     its configuration asks for, and for each write that was not answered.
     """
 
+    judged = frozenset({commands.WriteRow, commands.CallProcessor, commands.StartRun})
+
     def __init__(self) -> None:
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
         self._sent: dict[tuple[str, int], RowWrite] = {}

@@ -10,20 +10,6 @@ from typing import TypeAlias
 Action: TypeAlias = Callable[[], None]
 
 
-class Entry:
-    """One thing that will happen; it can be called off until then."""
-
-    __slots__ = ("action", "when")
-
-    def __init__(self, when: float, action: Action) -> None:
-        self.when = when
-        self.action: Action | None = action
-
-    def cancel(self) -> None:
-        """Let it not happen."""
-        self.action = None
-
-
 class EventHeap:
     """Everything that will happen, by true time; what falls on one instant comes in random order.
 
@@ -35,18 +21,27 @@ class EventHeap:
         self.now = 0.0
         self.count = 0
         self._rng = rng
-        self._entries: list[tuple[float, float, int, Entry]] = []
+        self._entries: list[tuple[float, float, int, Action]] = []
+        self._cancelled: set[int] = set()
 
-    def at(self, when: float, action: Action) -> Entry:
-        """Do something at a true time; what lies in the past is done next."""
-        entry = Entry(max(when, self.now), action)
+    def at(self, when: float, action: Action) -> int:
+        """Do something at a true time; what lies in the past is done next.
+
+        Returns:
+            A ticket to cancel it with.
+        """
         self.count += 1
-        heappush(self._entries, (entry.when, self._rng.random(), self.count, entry))
-        return entry
+        when = max(when, self.now)
+        heappush(self._entries, (when, self._rng.random(), self.count, action))
+        return self.count
 
-    def after(self, delay: float, action: Action) -> Entry:
+    def after(self, delay: float, action: Action) -> int:
         """Do something `delay` seconds from now."""
         return self.at(self.now + delay, action)
+
+    def cancel(self, ticket: int) -> None:
+        """Let something not happen that has not happened yet."""
+        self._cancelled.add(ticket)
 
     def run_until(self, when: float, *, stop: Callable[[], bool] | None = None) -> bool:
         """Let everything happen up to `when`, or until `stop()` says so; True if it did.
@@ -57,10 +52,11 @@ class EventHeap:
             if not self._entries or self._entries[0][0] > when:
                 self.now = max(self.now, when)
                 return False
-            due, _, _, entry = heappop(self._entries)
-            action, entry.action = entry.action, None
-            if action is not None:
+            due, _, ticket, action = heappop(self._entries)
+            if ticket in self._cancelled:
+                self._cancelled.remove(ticket)
+            else:
                 self.now = due
                 action()
-            del entry, action  # else this frame would keep what an exception keeps of it alive
+            del action  # else this frame would keep what an exception keeps of it alive
         return True

@@ -77,11 +77,7 @@ class SimTable:
 
     def rows(self) -> dict[str, Row]:
         """Return all rows as they are now; empty if there is no table."""
-        if self.store.table_id() is None:
-            return {}
-        rows, following = self.store.scan_page(None, 100_000, consistent=True)
-        assert following is None
-        return {row.key: row for row in rows}
+        return {row.key: row for row in self.store.look_at_all()}
 
     def lease_rows(self) -> dict[str, LeaseRow]:
         """Return the lease rows as they are now."""

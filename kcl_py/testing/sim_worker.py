@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kcl_py.errors import KclError
     from kcl_py.records import Record
     from kcl_py.testing.clocks import WorkerClock
-    from kcl_py.testing.heap import Action, Entry, EventHeap
+    from kcl_py.testing.heap import Action, EventHeap
     from kcl_py.testing.sim_run import OnAnswer
     from kcl_py.testing.sim_stream import SimStream
     from kcl_py.testing.sim_table import SimTable
@@ -131,7 +131,7 @@ class SimWorker:
         self._threads: list[Action] = []
         self._answers: dict[int, OnAnswer] = {}
         self._request_ids = itertools.count(1)
-        self._wake: Entry | None = None
+        self._wake: int | None = None
         self._wake_due = 0.0
         self._wall_due = 0.0
         self._turns = 0
@@ -273,7 +273,7 @@ class SimWorker:
         idle = True
         for command in orders:
             idle = idle and _is_about_no_lease(command)
-            for commanded in audience.commanded:
+            for commanded in audience.commanded_by(type(command)):
                 commanded(self, command)
             self._execute(command)
         for told in audience.told:
@@ -292,7 +292,7 @@ class SimWorker:
         late = self.scene.rng.uniform(0.0001, OVERSLEEP_MAX)
         when = max(self.clock.true_time(due), self.scene.heap.now) + late
         if self._wake is not None:
-            self._wake.cancel()
+            self.scene.heap.cancel(self._wake)
         self._wake = self.scene.heap.at(when, self._alarm)
 
     def _alarm(self) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kcl_py.aws.attributes import Item
     from kcl_py.core.leases.rows import Row
     from kcl_py.core.leases.writes import RowWrite
+    from kcl_py.local.dynamo.tables import Table
 
 TABLE_NAME: Final = "people-app"
 
@@ -117,11 +118,23 @@ class RowStore:
         Raises:
             TableMissingError: There is no table.
         """
-        table = self._model.world.tables.get(TABLE_NAME)
-        if table is None:
-            raise TableMissingError
+        table = self._table()
         row = table.store.rows.get(table.schema.place_of_key({wire.KEY: {"S": key}}))
         return None if row is None else self._decode(row.item)
+
+    def look_at_all(self) -> list[Row]:
+        """Return all rows as they are now, without asking the service; empty without a table."""
+        try:
+            store = self._table().store
+        except TableMissingError:
+            return []
+        return [self._decode(store.rows[place].item) for place in store.places]
+
+    def _table(self) -> Table:
+        table = self._model.world.tables.get(TABLE_NAME)
+        if table is None or table.deleted_at is not None:
+            raise TableMissingError
+        return table
 
     def read(self, key: str) -> Row | None:
         """Return one row as it is now.
@@ -175,7 +188,7 @@ class RowStore:
         """Read an item; most are read again and again before they change."""
         key = str(item[wire.KEY]["S"])
         known = self._decoded.get(key)
-        if known is None or known[0] != item:
+        if known is None or (known[0] is not item and known[0] != item):
             known = self._decoded[key] = (item, decode_row(item))
         return known[1]
 

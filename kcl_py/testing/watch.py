@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,9 +32,11 @@ class Watcher:
 
     Attributes:
         muted: Invariants that it does not speak of: to show that nobody else would.
+        judged: Kinds of commands that `commanded` wants to see; None: all.
     """
 
     muted: frozenset[str] = frozenset()
+    judged: ClassVar[frozenset[type[Command]] | None] = None
 
     def violated(self, invariant: str, message: str) -> None:
         """Say that an invariant does not hold.
@@ -71,6 +73,10 @@ class Watcher:
         """A worker was killed, or has finished."""
 
 
+_HOOKS: Final = ("heard", "told", "user_said", "delivered", "changed", "died")
+"""Hooks of `Watcher` that are told of everything of their kind."""
+
+
 class Told(Protocol):
     """The hook of that name."""
 
@@ -83,22 +89,36 @@ class Audience:
 
     def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
         self.heard: list[Callable[[SimWorker, Event], None]] = []
-        self.commanded: list[Callable[[SimWorker, Command], None]] = []
         self.told: list[Told] = []
         self.user_said: list[Callable[[SimWorker, Event], None]] = []
         self.delivered: list[Callable[[SimWorker, SimRun, Record], None]] = []
         self.changed: list[Callable[[Change], None]] = []
         self.died: list[Callable[[SimWorker], None]] = []
+        self._judges: list[Watcher] = []
+        self._judges_by: dict[type[Command], list[Callable[[SimWorker, Command], None]]] = {}
         for watcher in watchers:
             self.append(watcher)
 
     def append(self, watcher: Watcher) -> None:
         """Let one more look on."""
-        for name, hooks in vars(self).items():
+        for name in _HOOKS:
             if getattr(type(watcher), name) is not getattr(Watcher, name):
-                hooks.append(getattr(watcher, name))
+                getattr(self, name).append(getattr(watcher, name))
+        if type(watcher).commanded is not Watcher.commanded:
+            self._judges.append(watcher)
+            self._judges_by.clear()
+
+    def commanded_by(self, kind: type[Command]) -> list[Callable[[SimWorker, Command], None]]:
+        """Return the hooks of all who want to see commands of this kind."""
+        hooks = self._judges_by.get(kind)
+        if hooks is None:
+            judges = [w for w in self._judges if w.judged is None or kind in w.judged]
+            hooks = self._judges_by[kind] = [judge.commanded for judge in judges]
+        return hooks
 
     def clear(self) -> None:
         """Let nobody look on any more."""
-        for hooks in vars(self).values():
-            hooks.clear()
+        for name in _HOOKS:
+            getattr(self, name).clear()
+        self._judges.clear()
+        self._judges_by.clear()

@@ -45,9 +45,9 @@ def test_what_falls_on_one_instant_comes_in_an_order_of_the_seed() -> None:
 
 def test_what_was_called_off_does_not_happen() -> None:
     heap = EventHeap(random.Random(0))
-    entry = heap.after(1.0, lambda: pytest.fail("it happened"))
+    ticket = heap.after(1.0, lambda: pytest.fail("it happened"))
 
-    entry.cancel()
+    heap.cancel(ticket)
     heap.run_until(2)
 
 

@@ -208,6 +208,8 @@ class Holding:
         )
 
     def _next_write(self, now: float) -> RowWrite | None:
+        if self.phase is Phase.HELD and (self.hung or not self._has_reason(now)):
+            return None
         base, nonce, me = self._ledger.base, self._desk.new_nonce(), self._desk.me
         match self.phase:
             case Phase.GIVING:
@@ -221,7 +223,7 @@ class Holding:
                     duration=self._desk.duration,
                     checkpoint=self._news(),
                 )
-            case Phase.HELD if not self.hung and self._has_reason(now):
+            case Phase.HELD:
                 return writes.renew(
                     self.key,
                     me=me,

@@ -38,16 +38,18 @@ Checkpoint: TypeAlias = Position | Sentinel
 _SENTINEL_ORDER = {Sentinel.AT_TIMESTAMP: 0, Sentinel.TRIM_HORIZON: 1, Sentinel.LATEST: 2}
 
 
-def checkpoint_order(checkpoint: Checkpoint) -> tuple[int, int, int]:
+def checkpoint_order(checkpoint: Checkpoint) -> tuple[int, int, str, int]:
     """Return a key that orders checkpoints.
 
     Start sentinels, then positions as numbers, then SHARD_END.
     """
     if isinstance(checkpoint, Position):
-        return (3, int(checkpoint.sequence_number), checkpoint.sub_sequence_number)
+        # Without leading zeros, longer is larger, and equal lengths compare as text.
+        digits = checkpoint.sequence_number
+        return (3, len(digits), digits, checkpoint.sub_sequence_number)
     if checkpoint is Sentinel.SHARD_END:
-        return (4, 0, 0)
-    return (_SENTINEL_ORDER[checkpoint], 0, 0)
+        return (4, 0, "", 0)
+    return (_SENTINEL_ORDER[checkpoint], 0, "", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

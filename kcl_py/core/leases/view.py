@@ -6,6 +6,7 @@ Sights into plan leases and workers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kcl_py.core.leases.plan import PlanLease, PlanWorker
@@ -21,6 +22,8 @@ OFFER_GRACE = 2.0
 
 Source: PROTOCOL section 3.
 """
+
+_LEASES_KEPT = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +81,19 @@ def _lease(
     row = sight.row
     if row.key in mine:
         holder = mine[row.key]
-        movable = holder == me and not row.in_handoff
-        return PlanLease(
-            key=row.key, holder=holder, available=False, expired=False, movable=movable
-        )
+        return _counted(row.key, holder, movable=holder == me and not row.in_handoff)
     if row.is_offered:
         return _offered(sights, now, sight)
     if row.is_ownerless:
-        return PlanLease(key=row.key, holder=None, available=True, expired=False, movable=False)
+        return _available(row.key, expired=False)
     actual = row.actual_owner
     assert actual is not None
     expired = actual != me and sights.is_expired(row.key, now)
     if expired or sights.has_left(actual):
-        return PlanLease(key=row.key, holder=None, available=True, expired=expired, movable=False)
+        return _available(row.key, expired=expired)
     holder = row.owner if row.in_handoff else actual
     movable = not row.in_handoff and row.offer is None and sights.is_running(actual, now)
-    return PlanLease(key=row.key, holder=holder, available=False, expired=False, movable=movable)
+    return _counted(row.key, holder, movable=movable)
 
 
 def _offered(sights: Sights, now: float, sight: LeaseSight) -> PlanLease:
@@ -101,10 +101,21 @@ def _offered(sights: Sights, now: float, sight: LeaseSight) -> PlanLease:
     row = sight.row
     stands = row.owner is not None and now < sight.since + OFFER_GRACE
     if stands and row.owner is not None and sights.is_running(row.owner, now):
-        return PlanLease(
-            key=row.key, holder=row.owner, available=False, expired=False, movable=False
-        )
-    return PlanLease(key=row.key, holder=None, available=True, expired=False, movable=False)
+        return _counted(row.key, row.owner, movable=False)
+    return _available(row.key, expired=False)
+
+
+# A lease looks to the plan as it did at the last scan, mostly: the same object each time.
+
+
+@lru_cache(maxsize=_LEASES_KEPT)
+def _counted(key: str, holder: str | None, *, movable: bool) -> PlanLease:
+    return PlanLease(key=key, holder=holder, available=False, expired=False, movable=movable)
+
+
+@lru_cache(maxsize=_LEASES_KEPT)
+def _available(key: str, *, expired: bool) -> PlanLease:
+    return PlanLease(key=key, holder=None, available=True, expired=expired, movable=False)
 
 
 def _workers(
