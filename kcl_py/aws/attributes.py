@@ -248,9 +248,11 @@ class ItemReader:
         value = self.item.get(name)
         if value is None:
             return None
-        if not isinstance(value, Mapping) or value.get(kind) is None:
+        # The first test is there because the second one is slow.
+        content = value.get(kind) if type(value) is dict or isinstance(value, Mapping) else None
+        if content is None:
             raise UnreadableRowError(f"{name} is not of type {kind}")
-        return value[kind]
+        return content
 
     def _typed(self, name: str, kind: str, wanted: type[_T]) -> _T | None:
         value = self._any(name, kind)

@@ -22,6 +22,7 @@ class MemoryChecker(Watcher):
     """
 
     judged = frozenset({commands.Fetch})
+    heeded = frozenset({PageFetched, FetchFailed})
 
     def __init__(self) -> None:
         self._under_way: dict[str, set[int]] = {}

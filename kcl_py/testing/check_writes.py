@@ -52,6 +52,7 @@ class WriteLoadChecker(Watcher):
     """
 
     judged = frozenset({commands.WriteRow, commands.CallProcessor, commands.StartRun})
+    heeded = frozenset({RowWritten})
 
     def __init__(self) -> None:
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}

@@ -84,10 +84,9 @@ class Order:
 
 
 class FaultSource:
-    """Decides what happens to each call.
+    """Decides what happens to each call; `faults` may be replaced at any time.
 
     Attributes:
-        faults: May be replaced at any time.
         cut: Workers that reach DynamoDB no more, and how: LOST or REPLY_LOST.
         cut_stream: Workers that reach Kinesis no more.
     """
@@ -98,6 +97,25 @@ class FaultSource:
         self.cut: dict[str, Fate] = {}
         self.cut_stream: set[str] = set()
         self._orders: list[Order] = []
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong, and how often."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = faults
+        low, high = faults.latency
+        self._shortest, self._spread = low / 2, (high - low) / 2
+        chances = (
+            (Fate.REPLY_LOST, faults.reply_lost),
+            (Fate.LOST, faults.lost),
+            (Fate.THROTTLED, faults.throttled),
+            (Fate.ERROR, faults.error),
+            (Fate.ERROR_APPLIED, faults.error_applied),
+        )
+        self._chances = [(fate, chance) for fate, chance in chances if chance]
 
     def order(self, matches: Matches, fate: Fate, *, delay: float = 5.0) -> None:
         """Give the next write for which `matches(worker, write)` this fate, once.
@@ -113,8 +131,7 @@ class FaultSource:
 
     def way(self) -> float:
         """Return the time of one healthy call, one direction, seconds."""
-        low, high = self.faults.latency
-        return self.rng.uniform(low, high) / 2
+        return self._shortest + self._spread * self.rng.random()
 
     def write_fate(self, worker: str, write: RowWrite) -> tuple[Fate, float]:
         """Return what happens to a write, and for a late one how late."""
@@ -131,15 +148,8 @@ class FaultSource:
         """Return what happens to a call that is no write."""
         if worker in self.cut:
             return self.cut[worker]
-        chances = self.faults
-        for fate, chance in (
-            (Fate.REPLY_LOST, chances.reply_lost),
-            (Fate.LOST, chances.lost),
-            (Fate.THROTTLED, chances.throttled),
-            (Fate.ERROR, chances.error),
-            (Fate.ERROR_APPLIED, chances.error_applied),
-        ):
-            if chance and self.rng.random() < chance:
+        for fate, chance in self._chances:
+            if self.rng.random() < chance:
                 return fate
         return Fate.FINE
 
@@ -159,6 +169,6 @@ class FaultSource:
 
     def lasts(self, timeout: float) -> float:
         """Return how long a call that is fine takes there; beyond `timeout` it is not answered."""
-        if self.happens(self.faults.slow):
-            return self.rng.uniform(0.0, max(timeout, self.faults.slow_max))
+        if self._faults.slow and self.happens(self._faults.slow):
+            return self.rng.uniform(0.0, max(timeout, self._faults.slow_max))
         return self.way()

@@ -48,13 +48,14 @@ class EventHeap:
 
         May be called from inside an action: then the world goes on around that action.
         """
+        entries, cancelled = self._entries, self._cancelled
         while stop is None or not stop():
-            if not self._entries or self._entries[0][0] > when:
+            if not entries or entries[0][0] > when:
                 self.now = max(self.now, when)
                 return False
-            due, _, ticket, action = heappop(self._entries)
-            if ticket in self._cancelled:
-                self._cancelled.remove(ticket)
+            due, _, ticket, action = heappop(entries)
+            if ticket in cancelled:
+                cancelled.remove(ticket)
             else:
                 self.now = due
                 action()

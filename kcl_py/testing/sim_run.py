@@ -47,6 +47,7 @@ class SimRun:
     """One processor object in one epoch.
 
     Attributes:
+        key: The lease key.
         fence: On the worker's own clock; past it the guard lets nothing through.
         method: The call that is under way.
         closed: `close` has returned.
@@ -60,15 +61,11 @@ class SimRun:
         self.worker = worker
         self.run_id = run_id
         self.epoch = epoch
+        self.key = epoch.key
         self.fence = Fence(epoch.fence)
         self.method: Method | None = None
         self.closed = False
         self.last: Call | None = None
-
-    @property
-    def key(self) -> str:
-        """The lease key."""
-        return self.epoch.key
 
     def move_fence(self, until: float) -> None:
         """Let the guard stop later, or now and for ever."""

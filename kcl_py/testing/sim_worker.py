@@ -201,7 +201,7 @@ class SimWorker:
 
     def jitter(self) -> float:
         """Return the time that a thread takes to begin."""
-        return self.scene.rng.uniform(0.0, 0.001)
+        return 0.001 * self.scene.rng.random()
 
     def later(self, delay: float, action: Action) -> None:
         """Do something in a thread of this process, unless it is dead by then."""
@@ -256,7 +256,7 @@ class SimWorker:
         if self.alive:
             if isinstance(event, PageFetched) and isinstance(event.page, CountedPage):
                 event.page.arrive(self.memory)
-            for heard in self.scene.audience.heard:
+            for heard in self.scene.audience.heard_by(type(event)):
                 heard(self, event)
             self._carry_out(event, self.core.receive(now, event))
 
@@ -289,7 +289,7 @@ class SimWorker:
         if self._wake is not None and due == self._wake_due:
             return
         self._wake_due = due
-        late = self.scene.rng.uniform(0.0001, OVERSLEEP_MAX)
+        late = 0.0001 + (OVERSLEEP_MAX - 0.0001) * self.scene.rng.random()
         when = max(self.clock.true_time(due), self.scene.heap.now) + late
         if self._wake is not None:
             self.scene.heap.cancel(self._wake)

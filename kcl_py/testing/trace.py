@@ -27,11 +27,16 @@ class Trace:
 
     def __init__(self, heap: EventHeap) -> None:
         self._heap = heap
-        self.lines: list[Line] = []
+        self._lines: list[tuple[float, str, str, str, tuple[object, ...]]] = []
+
+    @property
+    def lines(self) -> list[Line]:
+        """Everything that happened so far."""
+        return [Line(*line) for line in self._lines]
 
     def add(self, who: str, what: str, key: str = "", *facts: object) -> None:
         """Note something at the present true time; facts must not change later."""
-        self.lines.append(Line(self._heap.now, who, what, key, facts))
+        self._lines.append((self._heap.now, who, what, key, facts))
 
     def text(self, *, last: int | None = None, key: str | None = None) -> str:
         """Return the log, or its last lines, or what concerns one key."""

@@ -33,10 +33,12 @@ class Watcher:
     Attributes:
         muted: Invariants that it does not speak of: to show that nobody else would.
         judged: Kinds of commands that `commanded` wants to see; None: all.
+        heeded: Kinds of events that `heard` wants to see; None: all.
     """
 
     muted: frozenset[str] = frozenset()
     judged: ClassVar[frozenset[type[Command]] | None] = None
+    heeded: ClassVar[frozenset[type[Event]] | None] = None
 
     def violated(self, invariant: str, message: str) -> None:
         """Say that an invariant does not hold.
@@ -73,7 +75,7 @@ class Watcher:
         """A worker was killed, or has finished."""
 
 
-_HOOKS: Final = ("heard", "told", "user_said", "delivered", "changed", "died")
+_HOOKS: Final = ("told", "user_said", "delivered", "changed", "died")
 """Hooks of `Watcher` that are told of everything of their kind."""
 
 
@@ -88,14 +90,14 @@ class Audience:
     """All who look on, by what they want to be told of, in the order in which they came."""
 
     def __init__(self, watchers: Iterable[Watcher] = ()) -> None:
-        self.heard: list[Callable[[SimWorker, Event], None]] = []
         self.told: list[Told] = []
         self.user_said: list[Callable[[SimWorker, Event], None]] = []
         self.delivered: list[Callable[[SimWorker, SimRun, Record], None]] = []
         self.changed: list[Callable[[Change], None]] = []
         self.died: list[Callable[[SimWorker], None]] = []
-        self._judges: list[Watcher] = []
-        self._judges_by: dict[type[Command], list[Callable[[SimWorker, Command], None]]] = {}
+        self._watchers: list[Watcher] = []
+        self._judges: dict[type[Command], list[Callable[[SimWorker, Command], None]]] = {}
+        self._listeners: dict[type[Event], list[Callable[[SimWorker, Event], None]]] = {}
         for watcher in watchers:
             self.append(watcher)
 
@@ -104,21 +106,38 @@ class Audience:
         for name in _HOOKS:
             if getattr(type(watcher), name) is not getattr(Watcher, name):
                 getattr(self, name).append(getattr(watcher, name))
-        if type(watcher).commanded is not Watcher.commanded:
-            self._judges.append(watcher)
-            self._judges_by.clear()
+        self._watchers.append(watcher)
+        self._judges.clear()
+        self._listeners.clear()
 
     def commanded_by(self, kind: type[Command]) -> list[Callable[[SimWorker, Command], None]]:
         """Return the hooks of all who want to see commands of this kind."""
-        hooks = self._judges_by.get(kind)
+        hooks = self._judges.get(kind)
         if hooks is None:
-            judges = [w for w in self._judges if w.judged is None or kind in w.judged]
-            hooks = self._judges_by[kind] = [judge.commanded for judge in judges]
+            hooks = self._judges[kind] = [
+                watcher.commanded
+                for watcher in self._watchers
+                if type(watcher).commanded is not Watcher.commanded
+                and (watcher.judged is None or kind in watcher.judged)
+            ]
+        return hooks
+
+    def heard_by(self, kind: type[Event]) -> list[Callable[[SimWorker, Event], None]]:
+        """Return the hooks of all who want to hear events of this kind."""
+        hooks = self._listeners.get(kind)
+        if hooks is None:
+            hooks = self._listeners[kind] = [
+                watcher.heard
+                for watcher in self._watchers
+                if type(watcher).heard is not Watcher.heard
+                and (watcher.heeded is None or kind in watcher.heeded)
+            ]
         return hooks
 
     def clear(self) -> None:
         """Let nobody look on any more."""
         for name in _HOOKS:
             getattr(self, name).clear()
+        self._watchers.clear()
         self._judges.clear()
-        self._judges_by.clear()
+        self._listeners.clear()

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from kcl_py.testing.cores import CoreMaker
     from kcl_py.testing.heap import Action
-    from kcl_py.testing.sim_table import Change
 
 HASH_KEYS = 1 << 128
 
@@ -100,7 +99,7 @@ class World:
         self._rows = RowChecker(self.table, self.stream)
         self._checkers = self._make_checkers()
         self.watchers = Audience(self._checkers)
-        self.table.on_change.append(self._changed)
+        self.table.on_change = self.watchers.changed
         self.has_index = True
         self.workers: dict[str, SimWorker] = {}
         self._make_core = make_core
@@ -135,10 +134,6 @@ class World:
     def now(self) -> float:
         """True time, seconds since the world began."""
         return self.heap.now
-
-    def _changed(self, change: Change) -> None:
-        for told in self.watchers.changed:
-            told(change)
 
     def forget(self) -> None:
         """The table was emptied or restored by hand: what had ended may begin again."""

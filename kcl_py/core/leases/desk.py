@@ -28,6 +28,7 @@ class Desk:
 
     Attributes:
         scan_interval: S, as it stands now, seconds.
+        duration: Lease duration D, seconds.
         wall_offset: Unix seconds minus clock reading, as last read.
         consumers, shards: The other two machines; set once all three exist.
         stopping: No new leases from now on.
@@ -45,12 +46,11 @@ class Desk:
     consumers: ConsumerPort = field(init=False)
     shards: ShardSync = field(init=False)
     avoid_until: dict[str, float] = field(default_factory=dict)
+    duration: float = field(init=False)
     _nonce_count: int = 0
 
-    @property
-    def duration(self) -> float:
-        """Lease duration D, seconds."""
-        return self.config.leases.duration
+    def __post_init__(self) -> None:
+        self.duration = self.config.leases.duration
 
     def fence_of(self, sent_at: float) -> float:
         """Return the fence of a write that was emitted at `sent_at`."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from typing import Any
 
+import msgspec
+
 _TAG_BYTES = 8
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def _tag(body: bytes) -> bytes:
@@ -22,7 +22,7 @@ def _tag(body: bytes) -> bytes:
 
 def seal(kind: str, fields: list[Any]) -> str:
     """Make a token."""
-    body = _ENCODER.encode([kind, *fields]).encode()
+    body = msgspec.json.encode([kind, *fields])
     return base64.b64encode(_tag(body) + body).decode("ascii")
 
 
@@ -35,5 +35,5 @@ def unseal(kind: str, token: str) -> list[Any] | None:
     body = raw[_TAG_BYTES:]
     if raw[:_TAG_BYTES] != _tag(body):
         return None
-    fields: list[Any] = json.loads(body)
+    fields: list[Any] = msgspec.json.decode(body)
     return fields[1:] if fields[0] == kind else None
