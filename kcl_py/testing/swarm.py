@@ -75,10 +75,10 @@ def draw_scale(rng: random.Random) -> Scale:
     """
     kind = rng.random()
     if kind < 0.5:  # noqa: PLR2004
-        return Scale(rng.randint(2, 3), rng.randint(1, 4), rng.uniform(1, 6), rng.uniform(30, 90))
+        return Scale(rng.randint(2, 3), rng.randint(1, 4), rng.uniform(1, 6), rng.uniform(25, 85))
     if kind < 0.996:  # noqa: PLR2004
         return Scale(
-            rng.randint(3, 8), rng.randint(4, 20), rng.uniform(2, 12), rng.uniform(60, 140)
+            rng.randint(3, 7), rng.randint(5, 21), rng.uniform(2, 12), rng.uniform(55, 125)
         )
     workers, shards = rng.randint(20, 100), rng.randint(10, 50)
     return Scale(workers, shards, rng.uniform(2, 10), rng.uniform(15, 30))

@@ -24,6 +24,7 @@ Source: PROTOCOL section 3.
 """
 
 _LEASES_KEPT = 65_536
+_WORKERS_KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def _offered(sights: Sights, now: float, sight: LeaseSight) -> PlanLease:
     return _available(row.key, expired=False)
 
 
-# A lease looks to the plan as it did at the last scan, mostly: the same object each time.
+# To the plan most leases and workers look as they did before: the same object each time.
 
 
 @lru_cache(maxsize=_LEASES_KEPT)
@@ -118,19 +119,24 @@ def _available(key: str, *, expired: bool) -> PlanLease:
     return PlanLease(key=key, holder=None, available=True, expired=expired, movable=False)
 
 
+@lru_cache(maxsize=_WORKERS_KEPT)
+def _worker(worker_id: str, lease_max: int | None, *, is_taker: bool, is_live: bool) -> PlanWorker:
+    return PlanWorker(worker_id=worker_id, lease_max=lease_max, is_taker=is_taker, is_live=is_live)
+
+
 def _workers(
     sights: Sights, now: float, suspects: set[str], *, me: str, lease_max: int | None
 ) -> tuple[PlanWorker, ...]:
-    workers = [PlanWorker(worker_id=me, lease_max=lease_max, is_taker=True, is_live=True)]
+    workers = [_worker(me, lease_max, is_taker=True, is_live=True)]
     for worker in sorted(sights.workers):
         sight = sights.workers[worker]
         if worker == me or not sight.present:
             continue
         runs = sights.is_running(worker, now)
         workers.append(
-            PlanWorker(
-                worker_id=worker,
-                lease_max=sight.row.lease_max,
+            _worker(
+                worker,
+                sight.row.lease_max,
                 is_taker=runs and worker not in suspects,
                 is_live=runs,
             )
