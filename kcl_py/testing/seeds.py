@@ -129,6 +129,9 @@ def _live_through(world: World, plan: Plan) -> None:
         return
     world.table.store.drop()
     if plan.ending == "recreate":
+        # This breaks A2: who has not noticed yet makes and takes rows that others own in the old
+        # table. Nothing holds, but everybody stops.
+        world.mute_all()
         world.table.store.create()
     _see_that_all_stop(world)
 
