@@ -12,6 +12,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar, cast
 
 from kcl_py.core.leases.rows import Checkpoint, Pending
@@ -45,6 +46,7 @@ HASH_KEY_MAX: Final = 2**128 - 1  # Source: Kinesis, MD5 as a number.
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 _SEQUENCE_NUMBER: Final = re.compile(r"[0-9]{1,129}")  # Source: Kinesis, SequenceNumber.
 _HASH_KEY: Final = re.compile(r"[0-9]{1,39}")
+_HASH_KEYS_KEPT: Final = 8_192
 
 
 class UnreadableRowError(Exception):
@@ -163,7 +165,7 @@ def _spell_pending(value: Pending) -> dict[str, AttributeValue | None]:
 # ----------------------------------------------------------------------------------- from the wire
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ItemReader:
     """Reads the attributes of one row of which nothing is taken on trust.
 
@@ -175,20 +177,22 @@ class ItemReader:
 
     def text(self, name: str) -> str | None:
         """Read a string of 1 to TEXT_LENGTH_MAX characters."""
-        if name not in self.item:
+        value = self._any(name, "S")
+        if value is None:
             return None
-        value = self._typed(name, "S", str)
-        if value is not None and not 0 < len(value) <= TEXT_LENGTH_MAX:
+        if not isinstance(value, str):
+            raise UnreadableRowError(f"{name} is not of type S")
+        if not 0 < len(value) <= TEXT_LENGTH_MAX:
             raise UnreadableRowError(f"{name} is empty or too long")
         return value
 
     def integer(self, name: str, *, low: int = 0, high: int = INTEGER_MAX) -> int | None:
         """Read a whole number inside [low, high]."""
-        if name not in self.item:
-            return None
-        value = self._typed(name, "N", str)
+        value = self._any(name, "N")
         if value is None:
             return None
+        if not isinstance(value, str):
+            raise UnreadableRowError(f"{name} is not of type N")
         if not _INTEGER.fullmatch(value):
             raise UnreadableRowError(f"{name} is no whole number of reasonable size")
         number = int(value)
@@ -203,7 +207,7 @@ class ItemReader:
 
     def flag(self, name: str) -> bool | None:
         """Read a truth value."""
-        return self._typed(name, "BOOL", bool) if name in self.item else None
+        return self._typed(name, "BOOL", bool)
 
     def names(self, name: str) -> tuple[str, ...]:
         """Read a set of strings, sorted; empty if it is not there."""
@@ -240,9 +244,10 @@ class ItemReader:
         value = self.text(name)
         if value is None:
             return None
-        if not _HASH_KEY.fullmatch(value) or int(value) > HASH_KEY_MAX:
+        number = _hash_key(value)
+        if number is None:
             raise UnreadableRowError(f"{name} is no hash key")
-        return int(value)
+        return number
 
     def _any(self, name: str, kind: str) -> object:
         value = self.item.get(name)
@@ -259,3 +264,11 @@ class ItemReader:
         if value is None or isinstance(value, wanted):
             return value
         raise UnreadableRowError(f"{name} is not of type {kind}")
+
+
+@lru_cache(maxsize=_HASH_KEYS_KEPT)
+def _hash_key(text: str) -> int | None:
+    """Read a hash key; None: it is none. The edges of shards hardly ever change."""
+    if not _HASH_KEY.fullmatch(text) or int(text) > HASH_KEY_MAX:
+        return None
+    return int(text)
