@@ -113,28 +113,23 @@ class RowStore:
         return Applied(None if write.deletes else self._decode(answer["Attributes"]))
 
     def look(self, key: str) -> Row | None:
-        """Return one row as it is now, without asking the service; None: there is no such row.
-
-        Raises:
-            TableMissingError: There is no table.
-        """
+        """Return one row as it is now, without asking the service; None: there is no such row."""
         table = self._table()
+        if table is None:
+            return None
         row = table.store.rows.get(table.schema.place_of_key({wire.KEY: {"S": key}}))
         return None if row is None else self._decode(row.item)
 
     def look_at_all(self) -> list[Row]:
         """Return all rows as they are now, without asking the service; empty without a table."""
-        try:
-            store = self._table().store
-        except TableMissingError:
+        table = self._table()
+        if table is None:
             return []
-        return [self._decode(store.rows[place].item) for place in store.places]
+        return [self._decode(table.store.rows[place].item) for place in table.store.places]
 
-    def _table(self) -> Table:
+    def _table(self) -> Table | None:
         table = self._model.world.tables.get(TABLE_NAME)
-        if table is None or table.deleted_at is not None:
-            raise TableMissingError
-        return table
+        return None if table is None or table.deleted_at is not None else table
 
     def read(self, key: str) -> Row | None:
         """Return one row as it is now.
