@@ -62,7 +62,9 @@ class EndChecker(Watcher):
         position = write.sets.get("checkpoint")
         if position is None:
             row = self._table.store.look(write.key)
-            position = row.checkpoint if isinstance(row, LeaseRow) else None
+            if not isinstance(row, LeaseRow):
+                return  # The row was deleted, or the table: the write will not be applied.
+            position = row.checkpoint
         done = self._stream.logs[write.key].after(position) if isinstance(position, Position) else 0
         if done < view.finished and view.finished > view.began:
             self.violated(
