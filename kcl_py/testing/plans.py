@@ -53,6 +53,7 @@ _KINDS_MAX: Final = 6
 _TABLE_LOST: Final = 0.04
 _OTHER_DURATION: Final = 0.2
 _HAS_INDEX: Final = 0.9
+_ON_WIRE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Plan:
 
     Attributes:
         late_duration: Lease duration of whoever starts after the first workers, seconds.
+        on_wire: Rows go through the codec and the engine's expressions; the log is the same.
     """
 
     seed: int
@@ -90,6 +92,7 @@ class Plan:
     has_index: bool
     deeds: tuple[Deed, ...]
     ending: Ending = "heal"
+    on_wire: bool = False
 
     @property
     def config(self) -> WorkerConfig:
@@ -122,6 +125,7 @@ def draw_plan(seed: int) -> Plan:
         has_index=rng.random() < _HAS_INDEX,
         deeds=_draw_deeds(rng, scale.plague),
         ending=rng.choice(lost) if rng.random() < _TABLE_LOST else "heal",
+        on_wire=rng.random() < _ON_WIRE,
     )
 
 

@@ -10,7 +10,9 @@ from kcl_py.errors import LeaseTableError
 from kcl_py.testing.cores import production_core
 from kcl_py.testing.nemesis import Nemesis
 from kcl_py.testing.plans import Plan, draw_plan
+from kcl_py.testing.row_store import RowStore
 from kcl_py.testing.watch import ViolationError
+from kcl_py.testing.wire_store import WireStore
 from kcl_py.testing.world import World
 
 if TYPE_CHECKING:
@@ -93,11 +95,12 @@ def simulate_plan(
         habits=plan.habits,
         faults=plan.faults,
         make_core=make_core,
+        make_store=WireStore if plan.on_wire else RowStore,
         muted=muted,
     )
     world.has_index = plan.has_index
     world.stream.record_bytes = plan.record_bytes
-    world.trace.add("world", "plan", "", replace(plan, deeds=()))
+    world.trace.add("world", "plan", "", replace(plan, deeds=(), on_wire=False))
     failure: BaseException | None = None
     try:
         for _ in range(plan.scale.workers):

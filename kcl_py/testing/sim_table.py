@@ -13,11 +13,10 @@ from kcl_py.testing.store import TableMissingError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kcl_py.aws.attributes import Item
     from kcl_py.core.leases.rows import Row
     from kcl_py.core.leases.writes import RowWrite
     from kcl_py.testing.heap import EventHeap
-    from kcl_py.testing.store import RowStore
+    from kcl_py.testing.store import TableStore
     from kcl_py.testing.trace import Trace
 
 _APPLYING = frozenset({Fate.FINE, Fate.REPLY_LOST, Fate.ERROR_APPLIED})
@@ -64,7 +63,9 @@ class SimTable:
         late_until: True time at which the last write so far that was given up arrives.
     """
 
-    def __init__(self, heap: EventHeap, store: RowStore, faults: FaultSource, trace: Trace) -> None:
+    def __init__(
+        self, heap: EventHeap, store: TableStore, faults: FaultSource, trace: Trace
+    ) -> None:
         self.store = store
         self.on_change: list[Callable[[Change], None]] = []
         self.write_count = 0
@@ -252,7 +253,7 @@ class _Scan:
         """Ask for the first page."""
         self._next(None)
 
-    def _next(self, start: Item | None) -> None:
+    def _next(self, start: object) -> None:
         fate = self._faults.read_fate(self._caller.worker_id)
         if fate is Fate.FINE and self._faults.happens(self._faults.faults.scan_cut):
             fate = Fate.ERROR
@@ -266,7 +267,7 @@ class _Scan:
         else:
             self._heap.after(way, lambda: self._page(start))
 
-    def _page(self, start: Item | None) -> None:
+    def _page(self, start: object) -> None:
         limit = self._faults.rng.choice((3, 20, 200))
         try:
             rows, following = self._table.store.scan_page(start, limit, consistent=self._consistent)

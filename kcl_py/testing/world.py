@@ -26,15 +26,16 @@ from kcl_py.testing.sim_run import CodeRun, SimRun
 from kcl_py.testing.sim_stream import SimStream
 from kcl_py.testing.sim_table import SimTable
 from kcl_py.testing.sim_worker import Scene, SimWorker
-from kcl_py.testing.store import TABLE_NAME, RowStore
 from kcl_py.testing.trace import Trace
 from kcl_py.testing.watch import Audience, ViolationError, Watcher
+from kcl_py.testing.wire_store import TABLE_NAME, WireStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from kcl_py.testing.cores import CoreMaker
     from kcl_py.testing.heap import Action
+    from kcl_py.testing.store import MakeStore
 
 HASH_KEYS = 1 << 128
 
@@ -55,7 +56,7 @@ class World:
         watchers: May be added to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name, and all with a default
         self,
         seed: int = 0,
         *,
@@ -65,6 +66,7 @@ class World:
         habits: Habits | None = None,
         faults: Faults = CALM,
         make_core: CoreMaker = production_core,
+        make_store: MakeStore = WireStore,
         muted: Collection[str] = (),
     ) -> None:
         """Make a world and start its workers.
@@ -77,6 +79,7 @@ class World:
             habits: None: user code that does its work.
             faults: What goes wrong on the way to the services.
             make_core: Makes what decides.
+            make_store: Makes the rows of the table.
             muted: Invariants that are not judged, by name.
         """
         self.seed = seed
@@ -87,7 +90,7 @@ class World:
         self.heap = EventHeap(self.rng)
         self.trace = Trace(self.heap)
         self.faults = FaultSource(self.rng, faults)
-        store = RowStore(
+        store = make_store(
             self.wall, self.rng, stale=self.faults.staleness, index_lag=self.faults.index_lag
         )
         self.table = SimTable(self.heap, store, self.faults, self.trace)

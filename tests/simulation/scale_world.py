@@ -11,7 +11,7 @@ from kcl_py.core.leases.writes import WriteKind
 from kcl_py.local.dynamo.values import clean, item_size
 from kcl_py.testing.sim_code import Habits
 from kcl_py.testing.sim_table import Change
-from kcl_py.testing.store import TABLE_NAME
+from kcl_py.testing.wire_store import TABLE_NAME, WireStore
 from kcl_py.testing.world import World
 
 DRAIN = (0.2, 2.0)
@@ -75,7 +75,9 @@ def measure(
 
 
 def _lease_bytes(world: World) -> int:
-    answer = world.table.store._call("Scan", {"TableName": TABLE_NAME})
+    store = world.table.store
+    assert isinstance(store, WireStore)
+    answer = store._call("Scan", {"TableName": TABLE_NAME})
     items = [i for i in answer["Items"] if "leaseCounter" in i]
     sizes = [item_size({name: clean(value) for name, value in i.items()}) for i in items]
     return sum(sizes) // len(sizes)
@@ -94,7 +96,9 @@ class Meter:
     """Counts the units that workers take: single rows are read by the world itself as well."""
 
     def __init__(self, world: World) -> None:
-        self._model = world.table.store._model
+        store = world.table.store
+        assert isinstance(store, WireStore)
+        self._model = store._model
         self._call = self._model.call
         self.reads = 0.0
         self.writes = 0.0

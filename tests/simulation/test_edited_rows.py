@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kcl_py.aws.attributes import KEY
-from kcl_py.testing.store import TABLE_NAME
+from kcl_py.testing.wire_store import TABLE_NAME, WireStore
 from kcl_py.testing.world import World
 from tests.simulation.fleet import all_processing, finish_cleanly, running_world
+
+
+def call(world: World, operation: str, request: Mapping[str, object]) -> None:
+    store = world.table.store
+    assert isinstance(store, WireStore)
+    store._model.call(operation, request)
 
 
 def edit(world: World, key: str, expression: str, values: Mapping[str, object]) -> None:
@@ -18,12 +24,12 @@ def edit(world: World, key: str, expression: str, values: Mapping[str, object]) 
     }
     if values:
         request["ExpressionAttributeValues"] = values
-    world.table.store._model.call("UpdateItem", request)
+    call(world, "UpdateItem", request)
 
 
 def delete(world: World, key: str) -> None:
     request = {"TableName": TABLE_NAME, "Key": {KEY: {"S": key}}}
-    world.table.store._model.call("DeleteItem", request)
+    call(world, "DeleteItem", request)
 
 
 def told(world: World, what: str, key: str) -> int:

@@ -14,7 +14,8 @@ from kcl_py.core.leases.rows import LeaseRow, Sentinel
 from kcl_py.records import Position
 from kcl_py.testing.clocks import WORLD_BEGAN_AT, WorkerClock
 from kcl_py.testing.heap import EventHeap
-from kcl_py.testing.store import RowStore, TableMissingError
+from kcl_py.testing.row_store import RowStore
+from kcl_py.testing.store import TableMissingError
 
 
 @given(st.lists(st.floats(min_value=0, max_value=100), max_size=30), st.integers())

@@ -33,7 +33,7 @@ class Index:
         self.schema = schema
         self.table_schema = table_schema
         self.projection = dict(projection)
-        self.store = Store()
+        self.store: Store[Row] = Store()
         self._pending: deque[_Change] = deque()
         kept = {*schema.names, *table_schema.names, *projection.get("NonKeyAttributes", ())}
         self._kept = None if projection.get("ProjectionType") == "ALL" else tuple(sorted(kept))

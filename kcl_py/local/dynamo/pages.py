@@ -32,7 +32,7 @@ class _Source:
     table: Table
     index: Index | None
     schema: KeySchema
-    store: Store
+    store: Store[Row]
     when: float | None
     consistent: bool
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from kcl_py.local.dynamo.keys import Place
 from kcl_py.local.dynamo.values import Item
@@ -19,25 +19,28 @@ class Row(NamedTuple):
     size: int
 
 
-class Version(NamedTuple):
+_Content = TypeVar("_Content")
+
+
+class Version(NamedTuple, Generic[_Content]):
     """What stood at a place from a time on; None after a deletion."""
 
     since: float
-    row: Row | None
+    row: _Content | None
 
 
-class Store:
+class Store(Generic[_Content]):
     """Rows by place, in order. With `keeps_history`, reads of the recent past are possible."""
 
     def __init__(self, *, keeps_history: bool = False) -> None:
-        self.rows: dict[Place, Row] = {}
+        self.rows: dict[Place, _Content] = {}
         self.places: list[Place] = []
-        self._history: dict[Place, deque[Version]] | None = {} if keeps_history else None
+        self._history: dict[Place, deque[Version[_Content]]] | None = {} if keeps_history else None
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def put(self, place: Place, row: Row | None, now: float) -> None:
+    def put(self, place: Place, row: _Content | None, now: float) -> None:
         """Replace what is at a place; None deletes it."""
         old = self.rows.get(place)
         if row is not None:
@@ -50,7 +53,9 @@ class Store:
         if self._history is not None:
             self._remember(place, old, row, now)
 
-    def _remember(self, place: Place, old: Row | None, row: Row | None, now: float) -> None:
+    def _remember(
+        self, place: Place, old: _Content | None, row: _Content | None, now: float
+    ) -> None:
         assert self._history is not None
         versions = self._history.get(place)
         if versions is None:
@@ -58,7 +63,7 @@ class Store:
             versions.append(Version(float("-inf"), old))
         versions.append(Version(now, row))
 
-    def row_at(self, place: Place, when: float) -> Row | None:
+    def row_at(self, place: Place, when: float) -> _Content | None:
         """What was at a place at a time of the recent past; the oldest version known, if older."""
         versions = (self._history or {}).get(place)
         if versions is None:

@@ -53,7 +53,7 @@ class Table:
         self.deleted_at: float | None = None
         self.settings = Settings()
         self.indexes: dict[str, Index] = {}
-        self.store = Store(keeps_history=keeps_history)
+        self.store: Store[Row] = Store(keeps_history=keeps_history)
 
     def status(self, now: float) -> str:
         """CREATING, ACTIVE or DELETING."""
