@@ -60,7 +60,8 @@ class Timers:
         due: list[tuple[float, int, TimerName]] = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heappop(self._heap))
-        due.sort(key=lambda entry: entry[2] not in self._first)
+        if len(due) > 1:
+            due.sort(key=lambda entry: entry[2] not in self._first)
         for entry in due:
             if not self._is_stale(entry):
                 _, then = self._set.pop(entry[2])

@@ -14,6 +14,7 @@ from kcl_py.core.events import (
     RowsRead,
     RowsScanned,
     ScanEnded,
+    WallRead,
     Woken,
 )
 from kcl_py.core.leases.rows import LeaseRow
@@ -32,7 +33,17 @@ if TYPE_CHECKING:
 _EXTENDS = frozenset({WriteKind.TAKE, WriteKind.RENEW, WriteKind.CANCEL})
 _TOLERANCE = 1e-6
 _ABOUT_NO_LEASE = frozenset(
-    {Woken, PageFetched, FetchFailed, CallReturned, OwnedFound, RowsScanned, ScanEnded, RowsRead}
+    {
+        CallReturned,
+        FetchFailed,
+        OwnedFound,
+        PageFetched,
+        RowsRead,
+        RowsScanned,
+        ScanEnded,
+        WallRead,
+        Woken,
+    }
 )
 """When nothing follows from one of these, no lease was won, renewed or given away."""
 

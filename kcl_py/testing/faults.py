@@ -84,9 +84,10 @@ class Order:
 
 
 class FaultSource:
-    """Decides what happens to each call; `faults` may be replaced at any time.
+    """Decides what happens to each call.
 
     Attributes:
+        faults: May be replaced at any time.
         cut: Workers that reach DynamoDB no more, and how: LOST or REPLY_LOST.
         cut_stream: Workers that reach Kinesis no more.
     """
@@ -97,25 +98,8 @@ class FaultSource:
         self.cut: dict[str, Fate] = {}
         self.cut_stream: set[str] = set()
         self._orders: list[Order] = []
-
-    @property
-    def faults(self) -> Faults:
-        """What goes wrong, and how often."""
-        return self._faults
-
-    @faults.setter
-    def faults(self, faults: Faults) -> None:
-        self._faults = faults
-        low, high = faults.latency
-        self._shortest, self._spread = low / 2, (high - low) / 2
-        chances = (
-            (Fate.REPLY_LOST, faults.reply_lost),
-            (Fate.LOST, faults.lost),
-            (Fate.THROTTLED, faults.throttled),
-            (Fate.ERROR, faults.error),
-            (Fate.ERROR_APPLIED, faults.error_applied),
-        )
-        self._chances = [(fate, chance) for fate, chance in chances if chance]
+        self._chances: list[tuple[Fate, float]] = []
+        self._chances_of: Faults | None = None
 
     def order(self, matches: Matches, fate: Fate, *, delay: float = 5.0) -> None:
         """Give the next write for which `matches(worker, write)` this fate, once.
@@ -131,7 +115,8 @@ class FaultSource:
 
     def way(self) -> float:
         """Return the time of one healthy call, one direction, seconds."""
-        return self._shortest + self._spread * self.rng.random()
+        low, high = self.faults.latency
+        return (low + (high - low) * self.rng.random()) / 2
 
     def write_fate(self, worker: str, write: RowWrite) -> tuple[Fate, float]:
         """Return what happens to a write, and for a late one how late."""
@@ -148,6 +133,8 @@ class FaultSource:
         """Return what happens to a call that is no write."""
         if worker in self.cut:
             return self.cut[worker]
+        if self._chances_of is not self.faults:
+            self._chances, self._chances_of = _chances(self.faults), self.faults
         for fate, chance in self._chances:
             if self.rng.random() < chance:
                 return fate
@@ -169,6 +156,18 @@ class FaultSource:
 
     def lasts(self, timeout: float) -> float:
         """Return how long a call that is fine takes there; beyond `timeout` it is not answered."""
-        if self._faults.slow and self.happens(self._faults.slow):
-            return self.rng.uniform(0.0, max(timeout, self._faults.slow_max))
+        if self.faults.slow and self.happens(self.faults.slow):
+            return self.rng.uniform(0.0, max(timeout, self.faults.slow_max))
         return self.way()
+
+
+def _chances(faults: Faults) -> list[tuple[Fate, float]]:
+    """Return what may happen to a call that is no write, and how often."""
+    chances = (
+        (Fate.REPLY_LOST, faults.reply_lost),
+        (Fate.LOST, faults.lost),
+        (Fate.THROTTLED, faults.throttled),
+        (Fate.ERROR, faults.error),
+        (Fate.ERROR_APPLIED, faults.error_applied),
+    )
+    return [(fate, chance) for fate, chance in chances if chance]

@@ -60,31 +60,38 @@ def build_view(
             moved them; the plan then moves others.
     """
     suspects: set[str] = set()
+    running = frozenset(worker for worker in sights.workers if sights.is_running(worker, now))
     leases = []
     for key in sorted(sights.leases):
         sight = sights.leases[key]
         if sight.row.is_finished:
             continue
-        lease = _lease(sights, now, sight, me=me, mine=mine)
+        lease = _lease(sights, now, sight, me=me, mine=mine, running=running)
         if key in resting:
             lease = replace(lease, movable=False)
         owner = sight.row.actual_owner
         if lease.expired and owner is not None and owner != me:
             suspects.add(owner)
         leases.append(lease)
-    workers = _workers(sights, now, suspects, me=me, lease_max=lease_max)
+    workers = _workers(sights, running, suspects, me=me, lease_max=lease_max)
     return View(leases=tuple(leases), workers=workers)
 
 
 def _lease(
-    sights: Sights, now: float, sight: LeaseSight, *, me: str, mine: Mapping[str, str | None]
+    sights: Sights,
+    now: float,
+    sight: LeaseSight,
+    *,
+    me: str,
+    mine: Mapping[str, str | None],
+    running: frozenset[str],
 ) -> PlanLease:
     row = sight.row
     if row.key in mine:
         holder = mine[row.key]
         return _counted(row.key, holder, movable=holder == me and not row.in_handoff)
     if row.is_offered:
-        return _offered(sights, now, sight)
+        return _offered(now, sight, running)
     if row.is_ownerless:
         return _available(row.key, expired=False)
     actual = row.actual_owner
@@ -93,15 +100,15 @@ def _lease(
     if expired or sights.has_left(actual):
         return _available(row.key, expired=expired)
     holder = row.owner if row.in_handoff else actual
-    movable = not row.in_handoff and row.offer is None and sights.is_running(actual, now)
+    movable = not row.in_handoff and row.offer is None and actual in running
     return _counted(row.key, holder, movable=movable)
 
 
-def _offered(sights: Sights, now: float, sight: LeaseSight) -> PlanLease:
+def _offered(now: float, sight: LeaseSight, running: frozenset[str]) -> PlanLease:
     """An offer counts for its addressee while it is fresh and the addressee runs."""
     row = sight.row
     stands = row.owner is not None and now < sight.since + OFFER_GRACE
-    if stands and row.owner is not None and sights.is_running(row.owner, now):
+    if stands and row.owner in running:
         return _counted(row.key, row.owner, movable=False)
     return _available(row.key, expired=False)
 
@@ -125,14 +132,19 @@ def _worker(worker_id: str, lease_max: int | None, *, is_taker: bool, is_live: b
 
 
 def _workers(
-    sights: Sights, now: float, suspects: set[str], *, me: str, lease_max: int | None
+    sights: Sights,
+    running: frozenset[str],
+    suspects: set[str],
+    *,
+    me: str,
+    lease_max: int | None,
 ) -> tuple[PlanWorker, ...]:
     workers = [_worker(me, lease_max, is_taker=True, is_live=True)]
     for worker in sorted(sights.workers):
         sight = sights.workers[worker]
         if worker == me or not sight.present:
             continue
-        runs = sights.is_running(worker, now)
+        runs = worker in running
         workers.append(
             _worker(
                 worker,
