@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from kcl_py.cli.demo_processor import Sum
-from kcl_py.testing.auditor import Takeover, Verdict
+from kcl_py.testing.audit.auditor import Takeover, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console

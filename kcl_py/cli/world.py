@@ -24,8 +24,8 @@ from kcl_py.cli.table_view import TableView
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.local.process import EngineProcess
 from kcl_py.shell.clock import SYSTEM_CLOCK
-from kcl_py.testing.audit_log import RECORD, AuditEvent, AuditTail
-from kcl_py.testing.auditor import Fault, Verdict, audit, read_audit_logs
+from kcl_py.testing.audit.auditor import Fault, Verdict, audit, read_audit_logs
+from kcl_py.testing.audit.log import RECORD, AuditEvent, AuditTail
 
 LOOK_SECONDS: Final = 0.25
 """Least pause between two looks at table, stream and logs."""

@@ -14,15 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kcl_py.testing.clocks import FakeClock
-    from kcl_py.testing.doubles import (
+    from kcl_py.testing.kit.doubles import (
         CheckpointLog,
         Payload,
         make_async_batch,
         make_batch,
         make_record,
     )
-    from kcl_py.testing.incidents import (
+    from kcl_py.testing.kit.incidents import (
         Awakening,
         CrashAfter,
         CrashAt,
@@ -34,9 +33,10 @@ if TYPE_CHECKING:
         SplitAfter,
         ThrottleAfter,
     )
-    from kcl_py.testing.moments import moment
-    from kcl_py.testing.processor_run import ProcessorRun, run_processor
-    from kcl_py.testing.simulation import Simulation
+    from kcl_py.testing.kit.moments import moment
+    from kcl_py.testing.kit.processor_run import ProcessorRun, run_processor
+    from kcl_py.testing.kit.simulation import Simulation
+    from kcl_py.testing.sim.clocks import FakeClock
 
 __all__ = [
     "Awakening",
@@ -65,15 +65,15 @@ __all__ = [
 # costs nothing before one of its names is asked for.
 _MODULE_NAMES = MappingProxyType(
     {
-        "clocks": "FakeClock",
-        "doubles": "CheckpointLog Payload make_async_batch make_batch make_record",
-        "incidents": (
+        "sim.clocks": "FakeClock",
+        "kit.doubles": "CheckpointLog Payload make_async_batch make_batch make_record",
+        "kit.incidents": (
             "Awakening CrashAfter CrashAt HandOffAfter Incident LoseLeaseAfter LoseLeaseAt "
             "MergeAfter SplitAfter ThrottleAfter"
         ),
-        "moments": "moment",
-        "processor_run": "ProcessorRun run_processor",
-        "simulation": "Simulation",
+        "kit.moments": "moment",
+        "kit.processor_run": "ProcessorRun run_processor",
+        "kit.simulation": "Simulation",
     }
 )
 _MODULE_OF = {name: module for module, names in _MODULE_NAMES.items() for name in names.split()}

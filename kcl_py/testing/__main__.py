@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from kcl_py.testing import simulate_command
 from kcl_py.testing.mutants import command as mutants_command
 from kcl_py.testing.scale import command as scale_command
+from kcl_py.testing.seeds import command as simulate_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from kcl_py.local import Engine
-    from kcl_py.testing.simulation import Simulation
+    from kcl_py.testing.kit.simulation import Simulation
 
 SEEDS: Final = 10
 """Under so many seeds a test runs unless told otherwise; a run takes some 20 ms."""
@@ -77,7 +77,7 @@ def kcl_simulation(request: pytest.FixtureRequest) -> Simulation:
 
     When the test fails, the report has the transcript of each run and how to repeat it.
     """
-    from kcl_py.testing.simulation import Simulation  # noqa: PLC0415 - see the head of this file
+    from kcl_py.testing.kit.simulation import Simulation  # noqa: PLC0415 - see the head of this file
 
     simulation = Simulation(request.param)
     request.node.stash[_simulation] = simulation

@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING
 from kcl_py.config import WorkerConfig
 from kcl_py.core.facts import TableFacts
 from kcl_py.core.leases.rows import LeaseRow
-from kcl_py.testing.check_answers import AnswerChecker
-from kcl_py.testing.check_clock import JumpChecker
-from kcl_py.testing.check_ends import EndChecker, imbalance, unsettled
-from kcl_py.testing.check_load import LoadChecker
-from kcl_py.testing.check_memory import MemoryChecker
-from kcl_py.testing.check_ownership import OwnershipChecker
-from kcl_py.testing.check_records import RecordChecker
-from kcl_py.testing.check_rows import RowChecker
-from kcl_py.testing.check_writes import WriteLoadChecker
-from kcl_py.testing.clocks import DRIFT_MAX, WORLD_BEGAN_AT, WorkerClock
-from kcl_py.testing.cores import production_core
-from kcl_py.testing.faults import CALM, Fate, Faults, FaultSource
-from kcl_py.testing.heap import EventHeap
-from kcl_py.testing.sim_code import Habits, ScriptedRun
-from kcl_py.testing.sim_run import CodeRun, SimRun
-from kcl_py.testing.sim_stream import SimStream
-from kcl_py.testing.sim_table import SimTable
-from kcl_py.testing.sim_worker import Scene, SimWorker
-from kcl_py.testing.trace import Trace
-from kcl_py.testing.watch import Audience, ViolationError, Watcher
-from kcl_py.testing.wire_store import TABLE_NAME, WireStore
+from kcl_py.testing.checks.answers import AnswerChecker
+from kcl_py.testing.checks.clock import JumpChecker
+from kcl_py.testing.checks.ends import EndChecker, imbalance, unsettled
+from kcl_py.testing.checks.load import LoadChecker
+from kcl_py.testing.checks.memory import MemoryChecker
+from kcl_py.testing.checks.ownership import OwnershipChecker
+from kcl_py.testing.checks.records import RecordChecker
+from kcl_py.testing.checks.rows import RowChecker
+from kcl_py.testing.checks.writes import WriteLoadChecker
+from kcl_py.testing.sim.clocks import DRIFT_MAX, WORLD_BEGAN_AT, WorkerClock
+from kcl_py.testing.sim.code import Habits, ScriptedRun
+from kcl_py.testing.sim.cores import production_core
+from kcl_py.testing.sim.faults import CALM, Fate, Faults, FaultSource
+from kcl_py.testing.sim.heap import EventHeap
+from kcl_py.testing.sim.run import CodeRun, SimRun
+from kcl_py.testing.sim.stream import SimStream
+from kcl_py.testing.sim.table import SimTable
+from kcl_py.testing.sim.trace import Trace
+from kcl_py.testing.sim.watch import Audience, ViolationError, Watcher
+from kcl_py.testing.sim.wire_store import TABLE_NAME, WireStore
+from kcl_py.testing.sim.worker import Scene, SimWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from kcl_py.testing.cores import CoreMaker
-    from kcl_py.testing.heap import Action
-    from kcl_py.testing.store import MakeStore
+    from kcl_py.testing.sim.cores import CoreMaker
+    from kcl_py.testing.sim.heap import Action
+    from kcl_py.testing.sim.store import MakeStore
 
 HASH_KEYS = 1 << 128
 

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import ceil
 
-from kcl_py.testing.auditor import Verdict
+from kcl_py.testing.audit.auditor import Verdict
 
 EXAMPLES_MAX = 10
 """So many violations are spelled out."""

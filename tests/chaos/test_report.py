@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kcl_py.testing.verdict import Verdict
+from kcl_py.testing.audit.verdict import Verdict
 from tests.chaos.complaints import read_complaints
 from tests.chaos.done import DoneLog, read_done
 from tests.chaos.report import Outcome, spread

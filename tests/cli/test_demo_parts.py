@@ -18,7 +18,7 @@ from kcl_py.cli.demo_producer import PeopleProducer
 from kcl_py.cli.demo_report import Act, Outcome, show
 from kcl_py.cli.fleet import wait_until
 from kcl_py.testing import make_batch
-from kcl_py.testing.auditor import Takeover, Verdict
+from kcl_py.testing.audit.auditor import Takeover, Verdict
 
 MOVE = Takeover(
     key="s0", old_worker="a", old_token=1, new_worker="b", new_token=2, at=9.0, gap=1.5,

@@ -10,8 +10,8 @@ import pytest
 
 from kcl_py.core.events import Applied, Refused
 from kcl_py.core.leases.writes import RowWrite, WriteKind
-from kcl_py.testing.clocks import WORLD_BEGAN_AT
-from kcl_py.testing.faults import Fate
+from kcl_py.testing.sim.clocks import WORLD_BEGAN_AT
+from kcl_py.testing.sim.faults import Fate
 from kcl_py.testing.world import World
 from tests.docs.pages import DOCS
 

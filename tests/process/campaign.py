@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from kcl_py.cli.world import World
-from kcl_py.testing.auditor import Takeover, Verdict
+from kcl_py.testing.audit.auditor import Takeover, Verdict
 from tests.process.canary import Canary
 from tests.process.fleets import finish, fleet, join
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kcl_py.cli.world import World, WorldSettings
-from kcl_py.testing.auditor import Verdict
+from kcl_py.testing.audit.auditor import Verdict
 
 PROCESSOR = "tests.process.processors:Reader"
 FAST = {"leases.duration": "3s", "leases.settle": "2s"}

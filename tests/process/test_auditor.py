@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.testing.audit_log import AuditEvent, AuditTail, parse_audit_line, parse_place
-from kcl_py.testing.auditor import Fault, Verdict, audit, read_audit_logs
+from kcl_py.testing.audit.auditor import Fault, Verdict, audit, read_audit_logs
+from kcl_py.testing.audit.log import AuditEvent, AuditTail, parse_audit_line, parse_place
 
 
 def handed(

@@ -9,7 +9,7 @@ from pathlib import Path
 from kcl_py.processor import Batch
 from kcl_py.records import Record
 from kcl_py.shell.audit import AuditLog
-from kcl_py.testing.audit_log import read_audit_logs
+from kcl_py.testing.audit.log import read_audit_logs
 from tests.shell.run_world import FENCE, World
 from tests.shell.tools import PATIENCE, close, deliver, start_run
 

@@ -29,7 +29,7 @@ from kcl_py import (
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.local import Engine
 from kcl_py.processor import Checkpointing
-from kcl_py.testing.audit_log import read_audit_logs
+from kcl_py.testing.audit.log import read_audit_logs
 from tests.shell.tables import create_lease_table, lease_rows
 
 PATIENCE = 40.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kcl_py.core.leases.writes import WriteKind
-from kcl_py.testing.sim_table import Change
-from kcl_py.testing.sim_worker import SimWorker
+from kcl_py.testing.sim.table import Change
+from kcl_py.testing.sim.worker import SimWorker
 from kcl_py.testing.world import World
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import WriteKind
 from kcl_py.local.dynamo.values import clean, item_size
-from kcl_py.testing.sim_code import Habits
-from kcl_py.testing.sim_table import Change
-from kcl_py.testing.wire_store import TABLE_NAME, WireStore
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.table import Change
+from kcl_py.testing.sim.wire_store import TABLE_NAME, WireStore
 from kcl_py.testing.world import World
 
 DRAIN = (0.2, 2.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kcl_py.aws.attributes import KEY
-from kcl_py.testing.wire_store import TABLE_NAME, WireStore
+from kcl_py.testing.sim.wire_store import TABLE_NAME, WireStore
 from kcl_py.testing.world import World
 from tests.simulation.fleet import all_processing, finish_cleanly, running_world
 

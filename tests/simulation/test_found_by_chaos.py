@@ -7,9 +7,9 @@ from collections import defaultdict
 import pytest
 
 from kcl_py.core import commands
-from kcl_py.testing.faults import Faults
-from kcl_py.testing.sim_worker import SimWorker
-from kcl_py.testing.watch import Watcher
+from kcl_py.testing.sim.faults import Faults
+from kcl_py.testing.sim.watch import Watcher
+from kcl_py.testing.sim.worker import SimWorker
 from kcl_py.testing.world import World
 from tests.simulation.fleet import finish_cleanly, running_world
 

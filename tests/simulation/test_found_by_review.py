@@ -12,12 +12,12 @@ from kcl_py.core.events import CallReturned, Event, WallRead
 from kcl_py.core.leases import writes
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import RowWrite, WriteKind
-from kcl_py.testing.faults import Fate
-from kcl_py.testing.sim_code import Habits, ScriptedRun
-from kcl_py.testing.sim_run import Call, SimRun
-from kcl_py.testing.sim_table import Change
-from kcl_py.testing.sim_worker import SimWorker
-from kcl_py.testing.watch import Watcher
+from kcl_py.testing.sim.code import Habits, ScriptedRun
+from kcl_py.testing.sim.faults import Fate
+from kcl_py.testing.sim.run import Call, SimRun
+from kcl_py.testing.sim.table import Change
+from kcl_py.testing.sim.watch import Watcher
+from kcl_py.testing.sim.worker import SimWorker
 from kcl_py.testing.world import World
 from tests.simulation.fleet import count_applied, finish_cleanly, running_world, when_applied
 

@@ -7,8 +7,8 @@ import pytest
 from kcl_py.config import DeliveryConfig, WorkerConfig
 from kcl_py.core.consumer.budget import Budget
 from kcl_py.core.leases.holding import Holding
-from kcl_py.testing.sim_code import Habits
-from kcl_py.testing.watch import ViolationError
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.watch import ViolationError
 from kcl_py.testing.world import World
 
 MIB = 1024 * 1024

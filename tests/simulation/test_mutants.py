@@ -16,7 +16,7 @@ from kcl_py.testing.mutants.hunt import Hunt, hunt
 from kcl_py.testing.mutants.mutant import ASSERTION, Mutant, Patches
 from kcl_py.testing.mutants.registry import MUTANTS, named
 from kcl_py.testing.mutants.table import BEGIN, END, markdown, plain, write_into
-from kcl_py.testing.watch import ViolationError
+from kcl_py.testing.sim.watch import ViolationError
 from kcl_py.testing.world import World
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "mutants.md"

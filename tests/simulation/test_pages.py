@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kcl_py.testing.plans import DEED_NAMES
+from kcl_py.testing.seeds.plans import DEED_NAMES
 from kcl_py.testing.world import ALL_INVARIANTS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "simulation.md"

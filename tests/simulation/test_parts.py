@@ -12,10 +12,10 @@ from kcl_py.core.events import Applied, Refused
 from kcl_py.core.leases import writes
 from kcl_py.core.leases.rows import LeaseRow, Sentinel
 from kcl_py.records import Position
-from kcl_py.testing.clocks import WORLD_BEGAN_AT, WorkerClock
-from kcl_py.testing.heap import EventHeap
-from kcl_py.testing.row_store import RowStore
-from kcl_py.testing.store import TableMissingError
+from kcl_py.testing.sim.clocks import WORLD_BEGAN_AT, WorkerClock
+from kcl_py.testing.sim.heap import EventHeap
+from kcl_py.testing.sim.row_store import RowStore
+from kcl_py.testing.sim.store import TableMissingError
 
 
 @given(st.lists(st.floats(min_value=0, max_value=100), max_size=30), st.integers())

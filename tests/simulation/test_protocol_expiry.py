@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kcl_py.core.leases.writes import RowWrite, WriteKind
-from kcl_py.testing.clocks import DRIFT_MAX
-from kcl_py.testing.faults import Fate, Faults
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.clocks import DRIFT_MAX
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Fate, Faults
 from kcl_py.testing.world import World
 from tests.simulation.fleet import (
     all_processing,

@@ -7,10 +7,10 @@ import pytest
 from kcl_py.core.leases import writes
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import RowWrite, WriteKind
-from kcl_py.testing.faults import Fate
-from kcl_py.testing.sim_code import Habits
-from kcl_py.testing.sim_table import Change
-from kcl_py.testing.sim_worker import SimWorker
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Fate
+from kcl_py.testing.sim.table import Change
+from kcl_py.testing.sim.worker import SimWorker
 from kcl_py.testing.world import World
 from tests.simulation.fleet import (
     all_processing,

@@ -7,8 +7,8 @@ import pytest
 from kcl_py.config import WorkerConfig
 from kcl_py.core.leases.rows import LeaseRow, Sentinel
 from kcl_py.core.leases.writes import WriteKind
-from kcl_py.testing.faults import Faults
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Faults
 from kcl_py.testing.world import World
 from tests.simulation.fleet import all_processing, count_applied, finish_cleanly, running_world
 

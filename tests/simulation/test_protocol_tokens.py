@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.code import Habits
 from kcl_py.testing.world import World
 from tests.simulation.fleet import all_processing, finish_cleanly, running_world
 from tests.simulation.test_edited_rows import edit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kcl_py.config import Backoff, DeliveryConfig, OnError, WorkerConfig
 from kcl_py.core.leases.writes import RowWrite, WriteKind
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.code import Habits
 from kcl_py.testing.world import World
 from tests.simulation.fleet import all_processing, finish_cleanly, running_world
 

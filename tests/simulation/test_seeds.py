@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kcl_py.testing.plans import DEED_NAMES, draw_plan, dump_plan, load_plan
-from kcl_py.testing.search import search
-from kcl_py.testing.seeds import simulate, simulate_plan
+from kcl_py.testing.seeds.plans import DEED_NAMES, draw_plan, dump_plan, load_plan
+from kcl_py.testing.seeds.search import search
+from kcl_py.testing.seeds.simulate import simulate, simulate_plan
 
 SEEDS = range(40)
 KEPT = sorted((Path(__file__).resolve().parents[1] / "seeds").glob("*.json"))

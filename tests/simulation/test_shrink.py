@@ -8,10 +8,10 @@ import pytest
 
 from kcl_py.core.leases.desk import Desk
 from kcl_py.testing.__main__ import main
-from kcl_py.testing.plans import draw_plan, load_plan
-from kcl_py.testing.seeds import simulate_plan
-from kcl_py.testing.shrink import shrink
-from kcl_py.testing.transcript import transcript
+from kcl_py.testing.seeds.plans import draw_plan, load_plan
+from kcl_py.testing.seeds.shrink import shrink
+from kcl_py.testing.seeds.simulate import simulate_plan
+from kcl_py.testing.seeds.transcript import transcript
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from kcl_py.core.leases.sights import Sights
 from kcl_py.core.leases.view import members_seen
-from kcl_py.testing.faults import Faults
-from kcl_py.testing.sim_code import Habits
-from kcl_py.testing.watch import ViolationError
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Faults
+from kcl_py.testing.sim.watch import ViolationError
 from kcl_py.testing.world import World
 from tests.simulation.fleet import finish_cleanly, running_world
 

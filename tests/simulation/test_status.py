@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kcl_py.core.worker_core import WorkerCore
-from kcl_py.testing.sim_worker import SimWorker
+from kcl_py.testing.sim.worker import SimWorker
 from tests.simulation.fleet import running_world
 
 

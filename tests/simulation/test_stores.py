@@ -20,15 +20,15 @@ from kcl_py.core.leases.rows import (
     WorkerState,
 )
 from kcl_py.records import Position
-from kcl_py.testing.clocks import WORLD_BEGAN_AT
-from kcl_py.testing.plans import Ending, draw_plan
-from kcl_py.testing.row_store import RowStore
-from kcl_py.testing.seeds import simulate_plan
-from kcl_py.testing.wire_store import WireStore
+from kcl_py.testing.seeds.plans import Ending, draw_plan
+from kcl_py.testing.seeds.simulate import simulate_plan
+from kcl_py.testing.sim.clocks import WORLD_BEGAN_AT
+from kcl_py.testing.sim.row_store import RowStore
+from kcl_py.testing.sim.wire_store import WireStore
 
 if TYPE_CHECKING:
     from kcl_py.core.leases.writes import RowWrite
-    from kcl_py.testing.store import MakeStore, TableStore
+    from kcl_py.testing.sim.store import MakeStore, TableStore
 
 KEYS = ("shardId-000000000000", "shardId-000000000001", "shardId-000000000002")
 WORKERS = ("w1", "w2", "w3")

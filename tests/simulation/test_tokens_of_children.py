@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.code import Habits
 from kcl_py.testing.world import World
 from tests.simulation.fleet import finish_cleanly
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from kcl_py.testing.seeds import simulate
+from kcl_py.testing.seeds.simulate import simulate
 
 if TYPE_CHECKING:
     from kcl_py.testing.world import World

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from kcl_py.config import Backoff, DeliveryConfig, LeaseConfig, OnError, PollingConfig, WorkerConfig
 from kcl_py.core.leases.rows import Pending
 from kcl_py.core.leases.writes import RowWrite, WriteKind
-from kcl_py.testing.check_moves import MoveChecker
-from kcl_py.testing.faults import Faults
+from kcl_py.testing.checks.moves import MoveChecker
 from kcl_py.testing.mutants.arena import directed
 from kcl_py.testing.mutants.watched import begin, watched_world
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Faults
 
 if TYPE_CHECKING:
     from kcl_py.testing.mutants.arena import Stage
-    from kcl_py.testing.sim_worker import SimWorker
+    from kcl_py.testing.sim.worker import SimWorker
     from kcl_py.testing.world import World
 
 

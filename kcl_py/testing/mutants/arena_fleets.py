@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from kcl_py.config import LeaseConfig, WorkerConfig
 from kcl_py.core.events import WallRead
 from kcl_py.core.leases.writes import WriteKind
-from kcl_py.testing.check_moves import MoveChecker
-from kcl_py.testing.faults import Fate, Faults
+from kcl_py.testing.checks.moves import MoveChecker
 from kcl_py.testing.mutants.arena import directed
 from kcl_py.testing.mutants.watched import HABITS, begin, watched_world
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Fate, Faults
 
 if TYPE_CHECKING:
     from kcl_py.testing.mutants.arena import Stage
-    from kcl_py.testing.sim_table import Change
+    from kcl_py.testing.sim.table import Change
     from kcl_py.testing.world import World
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from kcl_py.config import LeaseConfig, WorkerConfig
 from kcl_py.core import commands
 from kcl_py.core.leases.writes import WriteKind
-from kcl_py.testing.check_moves import MoveChecker
-from kcl_py.testing.faults import Faults
+from kcl_py.testing.checks.moves import MoveChecker
 from kcl_py.testing.mutants.arena import directed
 from kcl_py.testing.mutants.watched import HABITS, begin, is_balanced, watched_world
-from kcl_py.testing.sim_code import Habits
-from kcl_py.testing.watch import Watcher
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Faults
+from kcl_py.testing.sim.watch import Watcher
 
 if TYPE_CHECKING:
     from kcl_py.testing.mutants.arena import Stage
-    from kcl_py.testing.sim_table import Change
-    from kcl_py.testing.sim_worker import SimWorker
+    from kcl_py.testing.sim.table import Change
+    from kcl_py.testing.sim.worker import SimWorker
     from kcl_py.testing.world import World
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from kcl_py.config import DeliveryConfig, LeaseConfig, PollingConfig, WorkerConfig
 from kcl_py.core.leases.writes import RowWrite, WriteKind
 from kcl_py.errors import LeaseTableError
-from kcl_py.testing.faults import Fate, Faults
 from kcl_py.testing.mutants.arena import directed
 from kcl_py.testing.mutants.watched import is_balanced, watched_world
-from kcl_py.testing.sim_code import Habits
-from kcl_py.testing.watch import ViolationError
+from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Fate, Faults
+from kcl_py.testing.sim.watch import ViolationError
 
 if TYPE_CHECKING:
     from kcl_py.core.shards.graph import Shard

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from kcl_py.testing.mutants.arena import RANDOM
-from kcl_py.testing.watch import ViolationError
+from kcl_py.testing.sim.watch import ViolationError
 
 if TYPE_CHECKING:
     from kcl_py.testing.mutants.arena import Arena

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kcl_py.testing.sim_code import Habits
+from kcl_py.testing.sim.code import Habits
 from kcl_py.testing.world import World
 
 if TYPE_CHECKING:

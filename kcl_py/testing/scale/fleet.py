@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from kcl_py.core.leases.balance import scan_interval
 from kcl_py.core.leases.plan import PlanLease, PlanWorker, floor_of, plan
-from kcl_py.testing.heap import EventHeap
 from kcl_py.testing.scale.actors import Assumptions, State, Worker
 from kcl_py.testing.scale.table import Table
 from kcl_py.testing.scale.units import measured
+from kcl_py.testing.sim.heap import EventHeap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -20,7 +20,7 @@ from kcl_py.local.dynamo import Dynamo, DynamoSettings
 from kcl_py.local.dynamo.capacity import read_units
 from kcl_py.local.dynamo.values import clean, item_size
 from kcl_py.records import Position
-from kcl_py.testing.clocks import WORLD_BEGAN_AT
+from kcl_py.testing.sim.clocks import WORLD_BEGAN_AT
 
 if TYPE_CHECKING:
     from kcl_py.core.leases.writes import RowWrite
