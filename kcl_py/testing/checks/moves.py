@@ -33,7 +33,12 @@ class MoveChecker(Watcher):
     judged = frozenset({commands.StartRun, commands.WriteRow})
 
     def __init__(
-        self, world: World, muted: frozenset[str] = frozenset(), *, kill_slack: float = 1.0
+        self,
+        world: World,
+        muted: frozenset[str] = frozenset(),
+        *,
+        kill_slack: float = 1.0,
+        given_seconds: float = GIVEN_SECONDS,
     ) -> None:
         """Look on at a world.
 
@@ -41,7 +46,9 @@ class MoveChecker(Watcher):
             world: Whose moves.
             muted: Invariants that are not judged.
             kill_slack: Seconds beyond `D + 1.1 S` that a lease of the dead may wait.
+            given_seconds: From a lease that was given away to its next processor.
         """
+        self._given_seconds = given_seconds
         self._kill_slack = kill_slack
         self.muted = muted
         self._world = world
@@ -64,7 +71,7 @@ class MoveChecker(Watcher):
         if not isinstance(row, LeaseRow):
             return
         if kind in (WriteKind.TRANSFER, WriteKind.RELEASE):
-            self._free[row.key] = (change.at, GIVEN_SECONDS, f"was given away ({kind})")
+            self._free[row.key] = (change.at, self._given_seconds, f"was given away ({kind})")
             self._check_has_said(change.worker, row.key)
         elif kind is WriteKind.TAKE:
             self.takes[row.key] += 1

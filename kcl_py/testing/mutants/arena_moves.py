@@ -103,6 +103,33 @@ def _reshard(world: World, rng: random.Random) -> None:
     world.run_for(10)
 
 
+@directed("a restless deploy")
+def RESTLESS(stage: Stage) -> None:
+    """Workers come and go all the time, nobody waits until the fleet has settled.
+
+    Whom a lease was given to may leave before it takes it, twice in a row; seven seconds are enough
+    all the same.
+    """
+    rng = random.Random(f"restless {stage.seed}")
+    config = WorkerConfig(leases=LeaseConfig(settle=0.0))
+    slow = Habits(shutdown=(0.0, 6.0))
+    shards = rng.randint(8, 16)
+    world = watched_world(stage, workers=4, shards=shards, config=config, habits=slow)
+    MoveChecker(world, stage.muted, given_seconds=7.0)
+    world.put_steadily(5)
+    world.run_until(lambda: is_balanced(world), within=90)
+    for _ in range(6):
+        old = [worker for worker in world.living() if not worker.stopping]
+        for _ in range(rng.randint(1, 2)):
+            world.start_worker()
+        world.run_for(rng.uniform(1.0, 6.0))
+        for worker in old[: rng.randint(1, 2)]:
+            worker.stop()
+        world.run_for(rng.uniform(0.0, 6.0))
+    world.heal()
+    world.check_settles(within=90)
+
+
 @directed("takers that vanish")
 def TAKERS(stage: Stage) -> None:
     """A newcomer asks for leases with slow user code, and dies or leaves before it gets them."""

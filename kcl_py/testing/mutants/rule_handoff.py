@@ -14,7 +14,7 @@ from kcl_py.core.leases.scanner import Scanner
 from kcl_py.core.leases.victim import Step, Victim
 from kcl_py.core.leases.writes import Is, WriteKind
 from kcl_py.testing.mutants.arena_code import HUNG
-from kcl_py.testing.mutants.arena_moves import MOVES, TAKERS, WITHDRAWALS
+from kcl_py.testing.mutants.arena_moves import MOVES, RESTLESS, TAKERS, WITHDRAWALS
 from kcl_py.testing.mutants.mutant import Room
 
 if TYPE_CHECKING:
@@ -197,3 +197,22 @@ def without_the_last_position(patches: Patches) -> None:
 def asked_again(patches: Patches) -> None:
     """The owner drains, refuses and resumes, over and over."""
     patches.put(requests, "AGAIN_AFTER_CANCEL", 0.0)
+
+
+@ROOM.plant(
+    "a transferred lease moved again before it was taken",
+    "an offer is marked, and not moved again",
+    "I6",
+    within=30,
+    arena=RESTLESS,
+)
+def moved_on_the_way(patches: Patches) -> None:
+    """A lease on its way looks like one in use: it waits for whom it was given to, gone or not."""
+    for name in ("transfer", "release"):
+        write = getattr(writes, name)
+
+        def unmarked(key: str, *, old: Any = write, **how: Any) -> RowWrite:
+            found: RowWrite = old(key, **how)
+            return replace(found, sets={k: v for k, v in found.sets.items() if k != "offer"})
+
+        patches.put(writes, name, unmarked)
