@@ -78,7 +78,7 @@ class Holding:
         self._listener = listener
         self._ledger = Ledger(row.counter)
         self._renew_at = sent_at + desk.duration / 3
-        self._urgent = False
+        self._urgent: Position | None = None
         self._pending: Pending | None = None
         self._commits: Position | None = None
         self._paused: bool | None = None
@@ -110,7 +110,8 @@ class Holding:
         """Everything up to `position` is finished in this epoch."""
         if self.finished is None or position > self.finished:
             self.finished = position
-        self._urgent = self._urgent or urgent
+        if urgent and (self._urgent is None or position > self._urgent):
+            self._urgent = position
         self.pump(now)
 
     def prepare(self, now: float, pending: Pending) -> None:
@@ -126,7 +127,6 @@ class Holding:
     def say_paused(self, now: float, *, paused: bool) -> None:
         """Write with the next renewal, which is now, whether the shard is paused."""
         self._paused = paused
-        self._urgent = True
         self.pump(now)
 
     def stop_renewing(self) -> None:
@@ -137,7 +137,7 @@ class Holding:
         """Say whether everything finished is durable; if not, write it now."""
         if self._news() is None:
             return True
-        self._urgent = True
+        self._urgent = self.finished
         self.pump(now)
         return False
 
@@ -244,7 +244,16 @@ class Holding:
             return False
         carried = (self._pending, self._commits, self._paused, self._begin_above)
         asked = any(what is not None for what in carried)
-        return now >= self._renew_at or asked or (self._urgent and self._news() is not None)
+        return now >= self._renew_at or asked or self._is_urgent()
+
+    def _is_urgent(self) -> bool:
+        """Say whether something that may not wait for the next renewal is not durable yet.
+
+        What was finished since it was asked for may wait, or one write would follow the other.
+        """
+        if self._urgent is None:
+            return False
+        return checkpoint_order(self._urgent) > checkpoint_order(self.row.checkpoint)
 
     def _is_committed(self) -> bool:
         """Say whether what is prepared in the row lies within what is to be committed."""
@@ -323,8 +332,6 @@ class Holding:
             self._commits = None
         if "paused" in sets and bool(sets["paused"]) == self._paused:
             self._paused = None
-        if self._news() is None:
-            self._urgent = False
         self._set_timers()
         self._desk.consumers.fence_moved(now, self.key, self.fence)
         self._desk.consumers.durable(now, self.key, self.row)
@@ -353,7 +360,7 @@ class Holding:
             self._listener.table_failed(now, failure.kind, failure.action, failure.message)
         if self.phase is Phase.OVER:
             return
-        if self._urgent and self._ledger.failures % _URGENT_FAILURES_MAX == 0:
+        if self._is_urgent() and self._ledger.failures % _URGENT_FAILURES_MAX == 0:
             throttled = failure.kind is FailureKind.THROTTLED
             self._desk.consumers.checkpoint_failed(now, self.key, throttled=throttled)
         at = now + self._desk.backoff(self._ledger.failures)
