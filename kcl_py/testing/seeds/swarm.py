@@ -78,7 +78,7 @@ def draw_scale(rng: random.Random) -> Scale:
         return Scale(rng.randint(2, 3), rng.randint(1, 4), rng.uniform(1, 6), rng.uniform(25, 85))
     if kind < 0.996:  # noqa: PLR2004
         return Scale(
-            rng.randint(3, 7), rng.randint(5, 21), rng.uniform(2, 12), rng.uniform(55, 125)
+            rng.randint(3, 8), rng.randint(5, 21), rng.uniform(2, 12), rng.uniform(55, 125)
         )
     workers, shards = rng.randint(20, 100), rng.randint(10, 50)
     return Scale(workers, shards, rng.uniform(2, 10), rng.uniform(15, 30))
