@@ -1,10 +1,11 @@
-"""How are the user records of the KPL's aggregated records unpacked?
+"""How are many user records packed into one record, and how are they unpacked?
 
-Without protobuf. Pure: bytes in, records out.
+The record format of the KPL, both ways, without protobuf. Pure: bytes in, bytes out.
 """
 
 from __future__ import annotations
 
+from kcl_py.aggregation.aggregate import Aggregate
 from kcl_py.aggregation.hash_keys import HASH_KEY_MAX, hash_key
 from kcl_py.aggregation.pages import (
     USER_RECORDS_MAX,
@@ -13,6 +14,7 @@ from kcl_py.aggregation.pages import (
     deaggregate,
     deaggregate_page,
 )
+from kcl_py.aggregation.resume import records_after
 from kcl_py.aggregation.unopened import Unopened, WhyUnopened
 from kcl_py.aggregation.wire import MAGIC
 
@@ -20,6 +22,7 @@ __all__ = [
     "HASH_KEY_MAX",
     "MAGIC",
     "USER_RECORDS_MAX",
+    "Aggregate",
     "Deaggregated",
     "StrayPolicy",
     "Unopened",
@@ -27,4 +30,5 @@ __all__ = [
     "deaggregate",
     "deaggregate_page",
     "hash_key",
+    "records_after",
 ]
