@@ -1,0 +1,34 @@
+"""How are many user records packed into one record, and how are they unpacked?
+
+The record format of the KPL, both ways, without protobuf. Pure: bytes in, bytes out.
+"""
+
+from __future__ import annotations
+
+from kcl_py.aggregation.aggregate import Aggregate
+from kcl_py.aggregation.hash_keys import HASH_KEY_MAX, hash_key
+from kcl_py.aggregation.pages import (
+    USER_RECORDS_MAX,
+    Deaggregated,
+    StrayPolicy,
+    deaggregate,
+    deaggregate_page,
+)
+from kcl_py.aggregation.resume import records_after
+from kcl_py.aggregation.unopened import Unopened, WhyUnopened
+from kcl_py.aggregation.wire import MAGIC
+
+__all__ = [
+    "HASH_KEY_MAX",
+    "MAGIC",
+    "USER_RECORDS_MAX",
+    "Aggregate",
+    "Deaggregated",
+    "StrayPolicy",
+    "Unopened",
+    "WhyUnopened",
+    "deaggregate",
+    "deaggregate_page",
+    "hash_key",
+    "records_after",
+]
