@@ -19,10 +19,15 @@ SECONDS_MAX = {"slow": 600.0, "exhaustive": 7200.0}
 """Far above what is recorded: another machine may be busy."""
 
 
-def check_case(case: Run | Mutant, seconds_max: float) -> Verdict:
+def check_case(case: Run | Mutant, mark: str) -> Verdict:
     """Run TLC as a row of the tables says."""
     constants = case.constants if isinstance(case, Mutant) else {}
-    return check(case.module, configuration(case.config, constants), timeout=seconds_max)
+    return check(
+        case.module,
+        configuration(case.config, constants),
+        timeout=SECONDS_MAX[mark],
+        is_short=mark == "slow",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +40,7 @@ def tlc(request: pytest.FixtureRequest) -> Iterator[Check]:
                 case = item.callspec.params["case"]
                 assert isinstance(case, Run | Mutant)
                 marks = [mark for mark in SECONDS_MAX if item.get_closest_marker(mark)]
-                started.append((case, pool.submit(check_case, case, SECONDS_MAX[marks[0]])))
+                started.append((case, pool.submit(check_case, case, marks[0])))
         yield lambda case: next(future for known, future in started if known is case).result()
         pool.shutdown(cancel_futures=True)
 

@@ -86,13 +86,14 @@ def read(output: str, seconds: float) -> Verdict:
     return Verdict(found, trace, int(distinct[-1]), seconds, output)
 
 
-def check(module: str, config: str, *, timeout: float) -> Verdict:
+def check(module: str, config: str, *, timeout: float, is_short: bool = False) -> Verdict:
     """Run TLC in a folder of its own, with one worker, so that the shortest trace is found.
 
     Args:
         module: Name of a module beside this repository's models.
         config: Text of the configuration.
         timeout: Seconds after which it is ended.
+        is_short: It ends before it would pay to compile it well.
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kcl-tlc-") as folder:
@@ -100,7 +101,8 @@ def check(module: str, config: str, *, timeout: float) -> Verdict:
         file.write_text(config, encoding="utf-8")
         shutil.copy(MODELS / f"{module}.tla", folder)
         command = [
-            "java", "-XX:+UseSerialGC", HEAP_MAX, f"-Djava.io.tmpdir={folder}",
+            "java", "-XX:+UseSerialGC", *(["-XX:TieredStopAtLevel=1"] if is_short else []), HEAP_MAX,
+            f"-Djava.io.tmpdir={folder}",
             "-cp", os.environ["KCL_TLC_JAR"], "tlc2.TLC",
             "-workers", "1", "-deadlock", "-fp", "0", "-metadir", folder,
             "-config", file.name, f"{module}.tla",
