@@ -100,9 +100,9 @@ def check(module: str, config: str, *, timeout: float, is_short: bool = False) -
         file = Path(folder) / "run.cfg"
         file.write_text(config, encoding="utf-8")
         shutil.copy(MODELS / f"{module}.tla", folder)
+        compiled = ["-XX:TieredStopAtLevel=1"] if is_short else []
         command = [
-            "java", "-XX:+UseSerialGC", *(["-XX:TieredStopAtLevel=1"] if is_short else []), HEAP_MAX,
-            f"-Djava.io.tmpdir={folder}",
+            "java", "-XX:+UseSerialGC", *compiled, HEAP_MAX, f"-Djava.io.tmpdir={folder}",
             "-cp", os.environ["KCL_TLC_JAR"], "tlc2.TLC",
             "-workers", "1", "-deadlock", "-fp", "0", "-metadir", folder,
             "-config", file.name, f"{module}.tla",
