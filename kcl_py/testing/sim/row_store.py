@@ -1,7 +1,6 @@
 """What is in the simulated lease table, without spelling it? The engine's item store, of rows.
 
-Most simulated worlds use this one, because a write takes a fifth of the
-time. It must do whatever
+Most simulated worlds use this one, because a write takes a fifth of the time. It must do whatever
 `wire_store` does: tests run worlds on both and compare their logs, byte for byte.
 """
 
