@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from kcl_py.aggregation import deaggregate_page
 from kcl_py.aws.decode import DECODED, DecodedPage, RecordsAnswer
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, failure, kind_of, public_error
 from kcl_py.aws.names import StreamAddress
@@ -27,6 +28,9 @@ PAGES_MAX: Final = 1000
 LIST_ATTEMPTS_MAX: Final = 4
 LISTINGS_MAX: Final = 3
 """How often a listing begins, in case its token expires (it lives 300 s)."""
+
+USER_RECORD_BYTES: Final = 150
+"""What a user record out of an aggregate takes in memory besides its data: objects, a reference."""
 
 
 # --------------------------------------------------------------------------------------- describing
@@ -216,11 +220,16 @@ def _page_fetched(command: Fetch, answer: Mapping[str, Any]) -> PageFetched:
         raise UnparsableAnswerError("an answer that both ends a shard and goes on")
     if said.records:
         _check_ends(said)
+    opened = deaggregate_page(said.records)
+    more = len(opened.records) - len(said.records)
     return PageFetched(
         fetch_id=command.fetch_id,
         key=command.key,
         # The body is about as large as its records are in memory, which is what the budget is for.
-        page=Page(said.records, decoded.body_bytes) if said.records else None,
+        page=Page(opened.records, decoded.body_bytes + more * USER_RECORD_BYTES)
+        if said.records
+        else None,
+        unopened=opened.unopened,
         next_iterator=said.next_shard_iterator,
         children=children,
         lag=(said.millis_behind_latest or 0.0) / 1000,

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from kcl_py.aggregation import Unopened
     from kcl_py.core.commands import Method
     from kcl_py.core.consumer.page import Page
     from kcl_py.core.leases.rows import Row
@@ -149,6 +150,7 @@ class PageFetched:
         children: Child shards, named at the end of a closed shard.
         lag: Seconds behind the tip.
         bytes_read: Size of the answer, for pacing.
+        unopened: What looks aggregated and is in the page as it is.
     """
 
     fetch_id: int
@@ -158,6 +160,7 @@ class PageFetched:
     children: tuple[Shard, ...]
     lag: float
     bytes_read: int
+    unopened: tuple[Unopened, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kcl_py.aggregation import MAGIC, Aggregate, WhyUnopened
 from kcl_py.aws.decode import decode_records
 from kcl_py.aws.failures import UnparsableAnswerError
 from kcl_py.aws.names import StreamAddress, parse_stream
@@ -109,6 +110,55 @@ def test_a_page_is_decoded_into_records() -> None:
     assert (page.fetch_id, page.key, page.next_iterator) == (3, "lease", "it-2")
     assert (page.lag, page.children) == (2.5, ())
     assert asked == [("GetRecords", {"ShardIterator": "it-1", "Limit": 100})]
+
+
+def test_a_page_has_the_user_records_of_what_is_aggregated() -> None:
+    packed = Aggregate(size_bytes_max=1_000)
+    assert packed.add(b"one", "ann", "7")
+    assert packed.add(b"two", "bob")
+    records = [wire_record(5), wire_record(6, packed.encode()), wire_record(7)]
+    reader, _ = scripted(Canned({**PAGE, "Records": records}))
+
+    page = reader.fetch(fetch())
+
+    assert isinstance(page, PageFetched)
+    assert page.page is not None
+    found = [(str(r.position), r.data, r.partition_key) for r in page.page.records]
+    assert found == [
+        ("5/0", b"x", "key-5"),
+        ("6/0", b"one", "ann"),
+        ("6/1", b"two", "bob"),
+        ("7/0", b"x", "key-7"),
+    ]
+    assert page.page.records[1].explicit_hash_key == "7"
+    assert page.unopened == ()
+
+
+def test_a_page_keeps_what_only_looks_aggregated_and_says_so() -> None:
+    records = [wire_record(5, MAGIC + b"a poem"), wire_record(6)]
+    reader, _ = scripted(Canned({**PAGE, "Records": records}))
+
+    page = reader.fetch(fetch())
+
+    assert isinstance(page, PageFetched)
+    assert page.page is not None
+    assert [r.data for r in page.page.records] == [MAGIC + b"a poem", b"x"]
+    assert [(u.sequence_number, u.why) for u in page.unopened] == [("5", WhyUnopened.TOO_SHORT)]
+
+
+def test_user_records_count_for_more_memory_than_their_bytes() -> None:
+    """A hundred thousand objects of one byte are not a hundred kilobytes."""
+    packed = Aggregate(size_bytes_max=1_000_000)
+    for _ in range(1_000):
+        assert packed.add(b"x", "key")
+    reader, _ = scripted(Canned({**PAGE, "Records": [wire_record(5, packed.encode())]}))
+
+    page = reader.fetch(fetch())
+
+    assert isinstance(page, PageFetched)
+    assert page.page is not None
+    assert page.page.count == 1_000
+    assert page.page.bytes > 100_000 > page.bytes_read
 
 
 def test_no_records_are_no_page() -> None:

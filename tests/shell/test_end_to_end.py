@@ -26,9 +26,11 @@ from kcl_py import (
     WorkerEvent,
     WorkerFailed,
 )
+from kcl_py.aggregation import Aggregate
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.local import Engine
 from kcl_py.processor import Checkpointing
+from kcl_py.records import Position
 from kcl_py.testing.audit.log import read_audit_logs
 from tests.shell.tables import create_lease_table, lease_rows
 
@@ -161,6 +163,43 @@ def test_the_next_worker_goes_on_where_the_last_one_stopped(stream: Stream) -> N
         stream.wait_until(lambda: len(second.data) >= 20)
 
     assert second.data == stream.written[30:]
+
+
+def test_a_checkpoint_inside_of_an_aggregated_record_is_where_the_next_worker_goes_on(
+    stream: Stream,
+) -> None:
+    stream.create(1)
+    for number in range(3):
+        packed = Aggregate(size_bytes_max=10_000)
+        for one in range(10):
+            stream.written.append(f"{number}.{one}".encode())
+            assert packed.add(stream.written[-1], f"key {one}")
+        stream.kinesis.put_record(
+            StreamName="people", Data=packed.encode(), PartitionKey=packed.partition_key
+        )
+    first, second = Sink(), Sink()
+
+    class Stops(RecordProcessor):
+        """In the middle of the second one."""
+
+        checkpointing: ClassVar[Checkpointing] = "explicit"
+
+        def process_records(self, batch: Batch) -> None:
+            for record in batch:
+                if len(first.data) == 15:
+                    return
+                first.data.append(record.data)
+                batch.checkpoint(record)
+
+    with stream.worker(Stops):
+        stream.wait_until(lambda: len(first.data) == 15)
+    (row,) = stream.rows()
+    with stream.worker(second.process):
+        stream.wait_until(lambda: len(second.data) >= 15)
+
+    assert isinstance(row.checkpoint, Position)
+    assert row.checkpoint.sub_sequence_number == 4
+    assert first.data + second.data == stream.written
 
 
 def test_two_workers_share_the_shards(stream: Stream) -> None:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.core.commands import Start, StartKind
+from kcl_py.core.consumer.page import Page
 from kcl_py.core.consumer.tools import timer_name
 from kcl_py.core.events import FailureKind, FetchFailed, PageFetched
 from kcl_py.core.leases.rows import Sentinel
+from kcl_py.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kcl_py.aggregation import Unopened
     from kcl_py.core.consumer.buffer import Buffer
     from kcl_py.core.consumer.pacing import Pacing
     from kcl_py.core.consumer.tools import Tools
@@ -132,14 +135,16 @@ class Reading:
         self._changed(now)
 
     def _arrived(self, answer: PageFetched) -> None:
-        page = answer.page
+        page = self._opened_as_before(answer)
         self.lag, self.failure, self.trouble = answer.lag, None, None
         self._iterator = answer.next_iterator
         self._tools.budget.arrived(0 if page is None else page.bytes)
         if page is not None:
             skipped = 0 if self._skip is None else page.index_after(self._skip)
-            if self._start.kind is StartKind.AT and not skipped:
-                self._report_lost(self._start.sequence_number, page.first)
+            asked = self._start.sequence_number
+            is_back = skipped > 0 or page.first.sequence_number == asked
+            if self._start.kind is StartKind.AT and not is_back:
+                self._report_lost(asked, page.first)
             last = page.last
             self._start = Start(kind=StartKind.AFTER, sequence_number=last.sequence_number)
             self._buffer.put(page, skipped, answer.lag)
@@ -154,6 +159,33 @@ class Reading:
             self._key,
             asked=asked,
             goes_on_at="the oldest record" if found is None else str(found),
+        )
+
+    def _opened_as_before(self, answer: PageFetched) -> Page | None:
+        """Return the page, so that nothing of it is taken for finished that is not.
+
+        We may begin inside of a record that cannot be opened. Whoever wrote that checkpoint had
+        opened it, and its rest is nowhere else: all of it comes, behind the checkpoint.
+        """
+        page, skip = answer.page, self._skip
+        if page is None or not answer.unopened:
+            return page
+        self._report_unopened(answer.unopened)
+        if skip is None or skip.sub_sequence_number == 0:
+            return page
+        closed = {each.sequence_number for each in answer.unopened} & {skip.sequence_number}
+        records = [_behind(r, skip) if r.sequence_number in closed else r for r in page.records]
+        return Page(records, page.bytes) if closed else page
+
+    def _report_unopened(self, unopened: tuple[Unopened, ...]) -> None:
+        """Once a page: a stream may be full of what looks aggregated and is not."""
+        self._tools.calls.report(
+            "record.unopened",
+            "warning",
+            self._key,
+            sequence_number=unopened[0].sequence_number,
+            why=str(unopened[0].why),
+            in_page=len(unopened),
         )
 
     def _failed(self, now: float, answer: FetchFailed) -> None:
@@ -192,3 +224,14 @@ class Reading:
 def shard_id_of(key: str) -> str:
     """Return the shard id in a lease key: all of it, or what follows `account:stream:epoch:`."""
     return key.rsplit(":", 1)[-1]
+
+
+def _behind(record: Record, position: Position) -> Record:
+    """Return the record at a position behind one inside of it."""
+    return Record(
+        sequence_number=record.sequence_number,
+        data=record.data,
+        partition_key=record.partition_key,
+        arrival_timestamp=record.arrival_timestamp,
+        sub_sequence_number=position.sub_sequence_number + 1,
+    )

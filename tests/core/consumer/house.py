@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kcl_py.aggregation import Unopened, WhyUnopened
 from kcl_py.config import WorkerConfig
 from kcl_py.core import commands
 from kcl_py.core.calls import Calls
@@ -284,16 +286,24 @@ class House:
     def stream(self, key: str = KEY) -> Stream:
         return self.streams.setdefault(key, Stream())
 
-    def answer(self, key: str = KEY, *, limit: int = 10_000) -> list[Position]:
-        """Answer the read that is under way; return what it brought."""
+    def answer(
+        self, key: str = KEY, *, limit: int = 10_000, unopened: Sequence[int] = ()
+    ) -> list[Position]:
+        """Answer the read that is under way; return what it brought.
+
+        Args:
+            unopened: Sequence numbers of records that look aggregated and cannot be opened.
+        """
         fetch = self.fetches.pop(key)
-        return self._answer(fetch, limit)
+        return self._answer(fetch, limit, unopened)
 
     def answer_stale(self) -> None:
         while self.stale:
             self._answer(self.stale.pop(0), 3)
 
-    def _answer(self, fetch: commands.Fetch, limit: int) -> list[Position]:
+    def _answer(
+        self, fetch: commands.Fetch, limit: int, unopened: Sequence[int] = ()
+    ) -> list[Position]:
         stream = self.streams[fetch.key]
         first = int(fetch.iterator) if fetch.iterator is not None else stream.index_of(fetch.start)
         raw = stream.raw[first : first + min(limit, fetch.records_max)]
@@ -310,6 +320,7 @@ class House:
                 children=CHILDREN if is_end else (),
                 lag=0.0 if following >= len(stream.raw) else 1.0,
                 bytes_read=size,
+                unopened=tuple(Unopened(str(n), WhyUnopened.WRONG_DIGEST) for n in unopened),
             )
         )
         return [one.position for one in found]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kcl_py.config import DeliveryConfig, PollingConfig, WorkerConfig
 from kcl_py.core.commands import Start, StartKind
 from kcl_py.core.events import FailureKind
@@ -226,6 +228,49 @@ def test_a_checkpoint_that_is_still_there_is_not_reported() -> None:
     house.answer()
 
     assert house.names()["position.trimmed"] == 0
+
+
+def test_what_cannot_be_opened_is_told_once_a_page_and_delivered() -> None:
+    house = House()
+    house.stream().put(3)
+    house.begin()
+    house.returns()
+
+    house.answer(unopened=[1, 3])
+
+    assert house.batch() == [1, 2, 3]
+    (told,) = [report for report in house.reports if report.name == "record.unopened"]
+    assert told.fields == {"sequence_number": "1", "why": "wrong_digest", "in_page": 2}
+
+
+def test_a_checkpoint_inside_of_what_cannot_be_opened_any_more_brings_all_of_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever wrote it had opened the record; to pass it over would lose its rest."""
+    house = House()
+    # The house takes a record that comes again for a fault.
+    monkeypatch.setattr(house, "_check_order", lambda *_: None)
+    house.stream().put(4)
+    house.begin(checkpoint=at(2, 5))
+    house.returns()
+
+    house.answer(unopened=[2])
+
+    assert house.batch_positions(KEY) == [at(2, 6), at(3), at(4)]
+    assert house.names()["position.trimmed"] == 0
+    house.returns()
+    assert house.leases.may_finish[KEY] == at(4)
+
+
+def test_a_checkpoint_behind_what_cannot_be_opened_passes_it() -> None:
+    house = House()
+    house.stream().put(4)
+    house.begin(checkpoint=at(2))
+    house.returns()
+
+    house.answer(unopened=[2])
+
+    assert house.batch() == [3, 4]
 
 
 def test_an_iterator_that_is_refused_is_got_again_before_anything_is_called_lost() -> None:
