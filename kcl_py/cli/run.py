@@ -31,7 +31,12 @@ def run(
     ],
     processes: Annotated[
         int,
-        typer.Option("--processes", metavar="N", min=1, help="So many workers, each a process."),
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            help="So many workers, each in a process of its own; one that dies is started again.",
+        ),
     ] = 1,
     audit_log: Annotated[Path | None, typer.Option("--audit-log", hidden=True)] = None,
     ready_file: Annotated[Path | None, typer.Option("--ready-file", hidden=True)] = None,

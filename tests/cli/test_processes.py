@@ -202,11 +202,18 @@ def test_a_supervised_worker_is_not_ended_by_a_second_signal() -> None:
 # ----------------------------------------------------------------------------------- real processes
 
 APP = """
-import os, sys
+import os, sys, time
 
 def tell(batch):
     for record in batch:
         sys.stdout.write(f"{os.getpid()} {record.text()}\\n")
+    sys.stdout.flush()
+
+def slow(batch):
+    sys.stdout.write("begun\\n")
+    sys.stdout.flush()
+    time.sleep(2.0)
+    sys.stdout.write("finished\\n")
     sys.stdout.flush()
 """
 
@@ -219,7 +226,8 @@ class Running:
         self.process = process
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        lines = (self.folder / "err").read_text().splitlines()
+        whole, _, _ = (self.folder / "err").read_text().rpartition("\n")
+        lines = whole.splitlines()
         said = [json.loads(line) for line in lines if line.startswith("{")]
         return [each for each in said if each["event"] == name]
 
@@ -338,3 +346,46 @@ def test_nothing_outlives_a_supervisor_that_is_ended_at_once(
         wait_until(lambda: not any(map(is_alive, running.pids())), "all ended", timeout=10.0)
 
     assert code in ((-9,) if how == "kill -9" else (130, 143))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("again", ["children", "supervisor"])
+def test_a_second_signal_ends_all_at_once_but_only_at_the_supervisor(
+    tmp_path: Path,
+    engine: EngineProcess,
+    clients: Mapping[str, Any],
+    stream: str,
+    again: str,
+) -> None:
+    clients["kinesis"].put_record(StreamName=stream, Data=b"x", PartitionKey="k")
+    with supervised(tmp_path, engine, stream, thing="app:slow") as running:
+        out = tmp_path / "out"
+        wait_until(lambda: "begun" in out.read_text(), "it is busy", timeout=PATIENCE_SECONDS)
+        running.process.send_signal(signal.SIGTERM)
+        running.wait_for("worker.leaving", 1)
+        for pid in running.pids() if again == "children" else [running.process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        code = running.process.wait(PATIENCE_SECONDS)
+        wait_until(lambda: not any(map(is_alive, running.pids())), "all ended", timeout=10.0)
+
+    if again == "children":
+        assert code == 0
+        assert "finished" in out.read_text()
+    else:
+        assert code == 143
+        assert "finished" not in out.read_text()
+
+
+@pytest.mark.process
+def test_a_lease_table_that_is_deleted_is_not_made_anew(
+    tmp_path: Path, engine: EngineProcess, clients: Mapping[str, Any], stream: str
+) -> None:
+    with supervised(tmp_path, engine, stream) as running:
+        running.wait_for("worker.ready", 2)
+        clients["dynamodb"].delete_table(TableName=stream)
+        code = running.process.wait(PATIENCE_SECONDS)
+
+    assert code == 4
+    assert len(running.pids()) == 2
+    assert stream not in clients["dynamodb"].list_tables()["TableNames"]
