@@ -6,7 +6,6 @@ worker say when they are ready.
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from kcl_py.cli.errors import OutOfTime
+from kcl_py.cli.ready import read_ready
 from kcl_py.errors import SetupError
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
@@ -120,11 +120,10 @@ def _wait_ready(child: Child, path: Path, pump: Pump | None) -> Mapping[str, obj
                 f"{child.name} ended with exit code {child.process.returncode} before it was "
                 f"ready; it said: {child.tail()}"
             )
-        return path.exists() and path.read_text(errors="replace").endswith("\n")
+        return read_ready(path) is not None
 
     wait_until(has_said, f"{child.name} is ready", timeout=READY_SECONDS_MAX, pump=pump)
-    facts: Mapping[str, object] = json.loads(path.read_text().splitlines()[-1])
-    return facts
+    return read_ready(path) or {}
 
 
 @dataclass(slots=True)

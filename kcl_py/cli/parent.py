@@ -13,12 +13,15 @@ _PR_SET_PDEATHSIG = 1  # Source: prctl(2).
 _LOOK_SECONDS = 0.5
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """End this process at once when the process that started it ends.
 
     On Linux the kernel does it, also to a process that is stopped. Elsewhere a thread looks.
+
+    Args:
+        parent: Its id, if it was told: then an end before this call counts as well.
     """
-    parent = os.getppid()
+    parent = os.getppid() if parent is None else parent
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -13,6 +11,7 @@ import typer
 
 from kcl_py.cli.errors import OutOfTime
 from kcl_py.cli.options import LogLevel, Shared
+from kcl_py.cli.ready import say_ready
 
 if TYPE_CHECKING:
     from kcl_py.worker import Worker
@@ -30,23 +29,53 @@ def run(
             help="A RecordProcessor class, a factory of one, or a function of a batch.",
         ),
     ],
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            help="So many workers, each in a process of its own; one that dies is started again.",
+        ),
+    ] = 1,
     audit_log: Annotated[Path | None, typer.Option("--audit-log", hidden=True)] = None,
     ready_file: Annotated[Path | None, typer.Option("--ready-file", hidden=True)] = None,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    supervisor: Annotated[int | None, typer.Option("--supervisor", hidden=True)] = None,
 ) -> int:
     """Run a worker until SIGTERM or Ctrl-C, which stop it cleanly.
 
     Settings come from flags, then from KCL_* variables; the current directory is importable.
     """
-    from kcl_py.cli.loader import load
-    from kcl_py.cli.logs import configure
-    from kcl_py.cli.session import make_session
-
-    if with_parent:
+    if with_parent or supervisor is not None:
         from kcl_py.cli.parent import die_with_parent
 
-        die_with_parent()
+        die_with_parent(supervisor)
+    from kcl_py.cli.logs import configure
+
     configure(shared, default=LogLevel.INFO)
+    if processes > 1:
+        from kcl_py.cli.processes import Order, run_processes
+
+        order = Order(processes, shared, processor, audit_log, ready_file)
+        return run_processes(order)
+    return _run_worker(
+        shared, processor, audit_log, ready_file, is_supervised=supervisor is not None
+    )
+
+
+def _run_worker(
+    shared: Shared,
+    processor: str,
+    audit_log: Path | None,
+    ready_file: Path | None,
+    *,
+    is_supervised: bool,
+) -> int:
+    """Run one, in this process."""
+    from kcl_py.cli.loader import load
+    from kcl_py.cli.session import make_session
+
     app, stream, timeout = shared.needed_app(), shared.needed_stream(), shared.timeout_seconds
     config, session, thing = shared.worker_config(), make_session(shared), load(processor)
     from kcl_py.worker import Worker
@@ -56,12 +85,27 @@ def run(
         worker._audit_path = audit_log  # noqa: SLF001 - for tests and the demo; not public
     start = _Start(worker, ready_file, timeout)
     start.watch()
-    worker.run()
+    if is_supervised:
+        _run_supervised(worker)
+    else:
+        worker.run()
     if start.was_too_slow:
         raise OutOfTime(
             f"the worker did not run within {shared.timeout}; see its log lines for why"
         )
     return 0
+
+
+def _run_supervised(worker: Worker) -> None:
+    """Both signals drain, however often they come: what ends it at once is its supervisor.
+
+    Some send SIGTERM to all processes of a service, as systemd does; then the supervisor sends it
+    again.
+    """
+    from kcl_py.shell.signals import draining_on_signals
+
+    with draining_on_signals(worker.request_stop, second_ends=False):
+        worker.run(handle_signals=False)
 
 
 class _Start:
@@ -92,12 +136,6 @@ class _Start:
             self._say_ready()
 
     def _say_ready(self) -> None:
-        facts = {"ready": True, "worker_id": self._worker.worker_id, "pid": os.getpid()}
-        line = json.dumps(facts) + "\n"
-        if self._ready_file is None:
-            return
-        if str(self._ready_file) == "-":
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        else:
-            self._ready_file.write_text(line)
+        if self._ready_file is not None:
+            facts = {"worker_id": self._worker.worker_id, "pid": os.getpid()}
+            say_ready(self._ready_file, facts)

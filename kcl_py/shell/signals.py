@@ -18,12 +18,15 @@ EXIT_CODE_BASE = 128
 
 
 @contextlib.contextmanager
-def draining_on_signals(drain: Callable[[], None], *, only_default: bool = False) -> Iterator[None]:
+def draining_on_signals(
+    drain: Callable[[], None], *, only_default: bool = False, second_ends: bool = True
+) -> Iterator[None]:
     """Handle both signals inside the block, and put the old handlers back. Main thread only.
 
     Args:
         drain: Called by the first signal; must be safe in a signal handler.
         only_default: Leave signals alone for which somebody has a handler already.
+        second_ends: False: a signal after the first one changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -39,7 +42,9 @@ def draining_on_signals(drain: Callable[[], None], *, only_default: bool = False
             signal.raise_signal(number)
             return
         if is_draining:
-            end_now(EXIT_CODE_BASE + number)
+            if second_ends:
+                end_now(EXIT_CODE_BASE + number)
+            return
         is_draining = True
         drain()
 

@@ -1,0 +1,27 @@
+"""How does a process say that it is ready, and how does whoever waits for it read that?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def say_ready(path: Path, facts: Mapping[str, object]) -> None:
+    """Write one line of facts to a file, or to stdout if the path is `-`."""
+    line = json.dumps({"ready": True, **facts}) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    else:
+        path.write_text(line)
+
+
+def read_ready(path: Path) -> Mapping[str, object] | None:
+    """What a process said; None as long as it has not said all of it."""
+    text = path.read_text(errors="replace") if path.exists() else ""
+    if not text.endswith("\n"):
+        return None
+    facts: Mapping[str, object] = json.loads(text.splitlines()[-1])
+    return facts
