@@ -26,7 +26,7 @@ from kcl_py.processor import (
     classify,
     each_record,
 )
-from kcl_py.processor.runs import STATE_BYTES_MAX
+from kcl_py.processor.runs import STATE_BYTES_MAX, Seen
 from kcl_py.records import Position, Record
 
 
@@ -270,7 +270,9 @@ def test_newest_is_never_ahead_of_highest_and_highest_never_moves_back(
     handed, first, highest = Handed(), 1, 0
     for count, seen, whole, failed in batches:
         part = handed.begin(records(first, count))
-        part.count = min(seen, count)
+        iterator = part.follow()
+        for _ in range(min(seen, count)):
+            next(iterator)
         if whole:
             part.whole()
         assert order(handed.newest) <= order(handed.highest)
@@ -279,6 +281,28 @@ def test_newest_is_never_ahead_of_highest_and_highest_never_moves_back(
         assert order(handed.highest) == max(highest, first + count - 1)
         highest = order(handed.highest)
         first += 0 if failed else count
+
+
+@given(
+    st.integers(1, 5),
+    st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=4),
+    st.sampled_from([list, tuple]),
+)
+def test_what_iterators_took_counts_but_for_what_the_guard_refused(
+    count: int, loops: list[tuple[int, bool]], kind: type[list[Record] | tuple[Record, ...]]
+) -> None:
+    seen = Seen(kind(records(1, count)))
+    farthest = 0
+    for wanted, is_refused in loops:
+        iterator = seen.follow()
+        taken = min(wanted, count)
+        for _ in range(taken):
+            next(iterator)
+        if is_refused and taken:
+            seen.refuse(iterator)
+            taken -= 1
+        farthest = max(farthest, taken)
+        assert seen.count == farthest
 
 
 # ------------------------------------------------------------------------------- checkpoints

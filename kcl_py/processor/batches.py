@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, final, overload
 
 from kcl_py.processor.contexts import AsyncShardContext, ShardContext
@@ -38,16 +38,29 @@ class _Records(Sequence[Record]):
         self._seen = run.handed.begin(records)
 
     def __iter__(self) -> Iterator[Record]:
-        run, seen = self._run, self._seen
-        fence, now, audit = run.fence, run.port.now, run.port.audit
-        for count, record in enumerate(self._records, 1):
+        if self._run.port.audit is not None:
+            return self._audited(self._run.port.audit)
+        return self._guarded()
+
+    def _guarded(self) -> Iterator[Record]:
+        # All that is done for every record in Python: a reading of the clock, and one comparison.
+        fence, now = self._run.fence, self._run.port.now
+        records = self._seen.follow()
+        for record in records:
+            if now() >= fence.until:
+                self._seen.refuse(records)
+                raise self._run.lease_lost()
+            yield record
+
+    def _audited(self, audit: Callable[[float, Record], None]) -> Iterator[Record]:
+        fence, now = self._run.fence, self._run.port.now
+        records = self._seen.follow()
+        for record in records:
             read_at = now()
             if read_at >= fence.until:
-                raise run.lease_lost()
-            if audit is not None:
-                audit(read_at, record)
-            if count > seen.count:  # noqa: PLR1730 - half the cost of max(), per record
-                seen.count = count
+                self._seen.refuse(records)
+                raise self._run.lease_lost()
+            audit(read_at, record)
             yield record
 
     def __len__(self) -> int:

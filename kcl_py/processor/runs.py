@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from operator import length_hint
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from kcl_py.errors import CheckpointOutOfRange, LeaseLost
 from kcl_py.records import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kcl_py.records import Record
 
@@ -86,17 +87,42 @@ class RunPort(Protocol):
 
 
 class Seen:
-    """How much of one batch was handed over: its first `count` records."""
+    """How much of one batch was handed over: its first `count` records.
 
-    __slots__ = ("count", "records")
+    Iterators of the batch are followed by how much they have left, so that handing a record over
+    costs nothing here.
+    """
+
+    __slots__ = ("_count", "_iterators", "records")
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
-        self.count = 0
+        # Their iterators know how much they have left.
+        self.records = records if isinstance(records, (list, tuple)) else tuple(records)
+        self._count = 0
+        self._iterators: list[Iterator[Record]] = []
+
+    @property
+    def count(self) -> int:
+        """Records handed over, by whichever iterator came farthest, or at once."""
+        return max((self._count, *map(self._taken, self._iterators)))
+
+    def follow(self) -> Iterator[Record]:
+        """Return an iterator; what is taken out of it counts as handed over."""
+        iterator = iter(self.records)
+        self._iterators.append(iterator)
+        return iterator
+
+    def refuse(self, iterator: Iterator[Record]) -> None:
+        """What was taken out of this iterator last is not handed over after all."""
+        self._count = max(self._count, self._taken(iterator) - 1)
+        self._iterators.remove(iterator)
 
     def whole(self) -> None:
         """The batch was indexed or sliced: nobody knows what was looked at, so all of it."""
-        self.count = len(self.records)
+        self._count = len(self.records)
+
+    def _taken(self, iterator: Iterator[Record]) -> int:
+        return len(self.records) - length_hint(iterator)
 
 
 class Handed:

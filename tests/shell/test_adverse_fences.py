@@ -136,13 +136,13 @@ def test_no_record_passes_the_guard_whatever_order_the_threads_run_in() -> None:
 
 
 def fence_before_clock(batch: Any) -> Iterator[Record]:
-    """Look at the fence too early: it may be ended while the clock is read."""
+    """Look at the fence too early: it may be ended before the clock is read."""
+    until = batch._run.fence.until
     for record in batch._records:
-        until = batch._run.fence.until
-        batch._run.port.now()  # where others may run
         if batch._run.port.now() >= until:
             raise LeaseLost
-        yield record
+        until = batch._run.fence.until
+        yield record  # where others may run
 
 
 def past_the_fence(batch: Any) -> Iterator[Record]:

@@ -1,0 +1,116 @@
+"""How does one measurement run? In child processes, so that nothing else is in their time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from kcl_py.local.environment import clean_environment
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+CHILD_SECONDS_MAX: Final = 600.0
+STOP_SECONDS_MAX: Final = 10.0
+
+
+class ChildError(Exception):
+    """A child process did not do what it was started for."""
+
+
+class Stub:
+    """A server of rendered pages in a process of its own.
+
+    Args:
+        tls: Folder with cert.pem and key.pem; None: plain HTTP.
+        options: Of `tests.bench.server`.
+    """
+
+    def __init__(self, tls: Path | None, **options: int) -> None:
+        self._tls = tls
+        self._command = [sys.executable, "-m", "tests.bench.server"]
+        for name, value in options.items():
+            self._command += [f"--{name.replace('_', '-')}", str(value)]
+        if tls is not None:
+            self._command += ["--tls", str(tls)]
+        self._process: subprocess.Popen[str] | None = None
+        self.endpoint_url = ""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise ChildError(f"the server did not start: exit code {self._process.wait()}")
+        self.endpoint_url = json.loads(line)["endpoint_url"]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        process = self._process
+        assert process is not None
+        process.kill()  # it keeps nothing
+        process.communicate(timeout=STOP_SECONDS_MAX)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """A whole environment for a child that talks to this server alone."""
+        environment = clean_environment(os.environ, self.endpoint_url)
+        if self._tls is not None:
+            environment["AWS_CA_BUNDLE"] = str(self._tls / "cert.pem")
+        return environment
+
+
+def measured(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Run a child and return what it printed: one line of JSON, the last.
+
+    Raises:
+        ChildError: It failed; with what it said.
+    """
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=dict(environment),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=CHILD_SECONDS_MAX,
+    )
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        raise ChildError(f"{' '.join(command[1:4])} ended with {done.returncode}: {done.stderr}")
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def reader(name: str, environment: Mapping[str, str], **options: int) -> dict[str, Any]:
+    """Run one contender of `tests.bench.readers`."""
+    command = [sys.executable, "-m", "tests.bench.readers", name]
+    for option, value in options.items():
+        command += [f"--{option.replace('_', '-')}", str(value)]
+    return measured(command, environment)
+
+
+def make_certificate(folder: Path) -> Path | None:
+    """Make a certificate for 127.0.0.1 in this folder; None: there is no openssl here."""
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    paths = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    try:
+        subprocess.run(
+            [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", *paths],
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        return None
+    return folder

@@ -1,0 +1,150 @@
+"""Who reads the pages? Each contender in a process of its own, with user code that does nothing.
+
+    python -m tests.bench.readers boto3 --shards 1 --pages 20 --records 1000
+
+Prints one line: how many records, and the CPU seconds that they took, warming up left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
+from typing import Any, Final
+
+from kcl_py.local.environment import REGION
+from tests.bench.meter import Meter
+from tests.bench.pages import Pages
+from tests.bench.server import STREAM
+
+WAIT_SECONDS_MAX: Final = 300.0
+WARM_PART: Final = 10
+"""One page in so many, at least one, comes before measuring begins."""
+
+
+class Task:
+    """What is to be read, and from where.
+
+    Attributes:
+        pages: Of each shard.
+        records: In each page.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.endpoint_url: str | None = os.environ.get("AWS_ENDPOINT_URL")
+        self.shards: int = options.shards
+        self.pages: int = options.pages
+        self.records: int = options.records
+        self.record_bytes: int = options.record_bytes
+        self.total_pages = self.shards * self.pages
+        self.meter = Meter(
+            warm=max(1, self.total_pages // WARM_PART) * self.records,
+            total=self.total_pages * self.records,
+        )
+
+
+def client(**settings: Any) -> Any:
+    """Return a plain client."""
+    import boto3
+
+    return boto3.client("kinesis", region_name=REGION, **settings)
+
+
+def walk(kinesis: Any, task: Task, following: Callable[[Any], str]) -> Iterator[dict[str, Any]]:
+    """Yield every answer of every shard, as a loop of boto3 does.
+
+    Args:
+        following: Takes the next iterator out of an answer.
+    """
+    shards = kinesis.list_shards(StreamName=STREAM)["Shards"]
+    for shard in shards[: task.shards]:
+        iterator = kinesis.get_shard_iterator(
+            StreamName=STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        for _ in range(task.pages):
+            answer = kinesis.get_records(ShardIterator=iterator, Limit=10_000)
+            yield answer
+            iterator = following(answer)
+
+
+def read_boto3(task: Task) -> None:
+    """boto3 as it is."""
+    for answer in walk(client(), task, lambda answer: str(answer["NextShardIterator"])):
+        for _ in answer["Records"]:
+            pass
+        task.meter.add(len(answer["Records"]))
+
+
+def read_hook(task: Task) -> None:
+    """boto3 with our decoder behind its documented hook, and nothing around it."""
+    from kcl_py.aws.decode import DECODED, hook_kinesis
+
+    kinesis = client()
+    hook_kinesis(kinesis)
+    for answer in walk(kinesis, task, lambda it: str(it[DECODED].answer.next_shard_iterator)):
+        records = answer[DECODED].answer.records
+        for _ in records:
+            pass
+        task.meter.add(len(records))
+
+
+def read_decode(task: Task) -> None:
+    """Our decoder alone, on a body in memory: what no reader of ours can go below."""
+    from kcl_py.aws.decode import decode_records
+
+    pages = Pages(records=task.records, record_bytes=task.record_bytes, count=task.pages)
+    body = pages.answer("shardId-000000000000", 0)
+    for _ in range(task.total_pages):
+        records = decode_records(body).answer.records
+        for _ in records:
+            pass
+        task.meter.add(len(records))
+
+
+def read_worker(task: Task) -> None:
+    """A whole worker: leases, reads, guards, checkpoints."""
+    from kcl_py import Batch, Worker, WorkerConfig
+
+    def process(batch: Batch) -> None:
+        for _ in batch:
+            pass
+        task.meter.add(len(batch))
+
+    worker = Worker(
+        app_name=f"bench-{uuid.uuid4()}",
+        stream=STREAM,
+        processor=process,
+        config=WorkerConfig(region=REGION),
+    )
+    with worker:
+        assert task.meter.ended.wait(WAIT_SECONDS_MAX), "the worker has not read everything"
+
+
+READERS: Final = MappingProxyType[str, Callable[[Task], None]](
+    {
+        "boto3": read_boto3,
+        "hook": read_hook,
+        "decode": read_decode,
+        "worker": read_worker,
+    }
+)
+
+
+def main() -> None:
+    """Read, and say what it took."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.readers")
+    parser.add_argument("name", choices=sorted(READERS))
+    parser.add_argument("--shards", type=int, default=1)
+    parser.add_argument("--pages", type=int, required=True, help="of each shard")
+    parser.add_argument("--records", type=int, required=True, help="in each page")
+    parser.add_argument("--record-bytes", type=int, default=100)
+    options = parser.parse_args()
+    task = Task(options)
+    READERS[options.name](task)
+    task.meter.tell()
+
+
+if __name__ == "__main__":
+    main()

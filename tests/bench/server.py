@@ -1,0 +1,99 @@
+"""What do the contenders read from? The embedded engine, with pages rendered beforehand.
+
+    python -m tests.bench.server --shards 8 --pages 10 --records 1000 --record-bytes 1000
+
+A process of its own, so that its time is not counted. It listens on 127.0.0.1, prints its URL, and
+ends when its standard input does. Everything but reading records is the embedded engine's: the
+lease table, the list of shards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import ssl
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from kcl_py.local.dynamo import Dynamo, DynamoSettings
+from kcl_py.local.faults import FaultPlan
+from kcl_py.local.front import Answer, Front, HttpRequest, Plan
+from kcl_py.local.kinesis import Kinesis, KinesisSettings
+from kcl_py.local.server import HOST, Connection
+from tests.bench.pages import Pages, iterator, page_after, place_of
+
+STREAM: Final = "people"
+
+
+class PageFront(Front):
+    """The engine's front, but records come out of `pages`."""
+
+    pages: Pages
+
+    def plan(self, http: HttpRequest) -> Plan:
+        """What to do about this request."""
+        match http.headers.get("x-amz-target", "").partition("."):
+            case ("Kinesis_20131202", _, "GetRecords"):
+                shard_id, page = place_of(json.loads(http.body)["ShardIterator"])
+                return _at_once(self.pages.answer(shard_id, page))
+            case ("Kinesis_20131202", _, "GetShardIterator"):
+                asked = json.loads(http.body)
+                sequence_number = asked.get("StartingSequenceNumber")
+                page = 0 if sequence_number is None else page_after(sequence_number)
+                answer = {"ShardIterator": iterator(asked["ShardId"], page)}
+                return _at_once(json.dumps(answer).encode())
+        return super().plan(http)
+
+
+def _at_once(body: bytes) -> Plan:
+    return Plan(lambda: Answer(200, body, "kinesis"))
+
+
+def front_with(pages: Pages, shards: int) -> PageFront:
+    """Return a front with a stream of so many shards."""
+    kinesis = Kinesis(time.time, random.Random(1), KinesisSettings(create_seconds=0.0))
+    dynamo = Dynamo(time.time, random.Random(2), DynamoSettings())
+    front = PageFront(kinesis, dynamo, FaultPlan(0), time.time, random.Random(3))
+    front.pages = pages
+    kinesis.call("CreateStream", {"StreamName": STREAM, "ShardCount": shards})
+    return front
+
+
+async def serve(front: Front, context: ssl.SSLContext | None) -> None:
+    """Serve until the standard input ends."""
+    loop = asyncio.get_running_loop()
+    connections: set[Connection] = set()
+    server = await loop.create_server(
+        lambda: Connection(front, connections), HOST, 0, ssl=context, backlog=1024
+    )
+    port = server.sockets[0].getsockname()[1]
+    scheme = "http" if context is None else "https"
+    sys.stdout.write(json.dumps({"endpoint_url": f"{scheme}://{HOST}:{port}"}) + "\n")
+    sys.stdout.flush()
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.server")
+    parser.add_argument("--shards", type=int, required=True)
+    parser.add_argument("--pages", type=int, default=0, help="of each shard; 0: it is always idle")
+    parser.add_argument("--records", type=int, default=1, help="in each page")
+    parser.add_argument("--record-bytes", type=int, default=100)
+    parser.add_argument("--tls", type=Path, help="folder with cert.pem and key.pem")
+    options = parser.parse_args()
+    pages = Pages(records=options.records, record_bytes=options.record_bytes, count=options.pages)
+    context: Any = None
+    if options.tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.tls / "cert.pem", options.tls / "key.pem")
+    asyncio.run(serve(front_with(pages, options.shards), context))
+
+
+if __name__ == "__main__":
+    main()
