@@ -90,6 +90,38 @@ def read_hook(task: Task) -> None:
         task.meter.add(len(records))
 
 
+def read_fetch(task: Task) -> None:
+    """The reads of a worker, as it sends them, in a loop without core and shell."""
+    from kcl_py.aws.clients import make_clients
+    from kcl_py.aws.names import StreamAddress
+    from kcl_py.aws.stream import StreamReader
+    from kcl_py.config import WorkerConfig
+    from kcl_py.core.commands import Fetch, Start, StartKind
+    from kcl_py.core.events import PageFetched
+
+    stream = StreamAddress(STREAM)
+    clients = make_clients(WorkerConfig(region=REGION), stream)
+    source = StreamReader(client=clients.stream_reads, stream=stream)
+    for number in range(task.shards):
+        iterator: str | None = None
+        for page in range(task.pages):
+            command = Fetch(
+                fetch_id=page,
+                key=f"shard-{number}",
+                shard_id=f"shardId-{number:012d}",
+                iterator=iterator,
+                start=Start(kind=StartKind.TRIM_HORIZON),
+                records_max=10_000,
+            )
+            answer = source.fetch(command)
+            assert isinstance(answer, PageFetched), answer
+            assert answer.page is not None
+            for _ in answer.page.records:
+                pass
+            task.meter.add(answer.page.count)
+            iterator = answer.next_iterator
+
+
 def read_decode(task: Task) -> None:
     """Our decoder alone, on a body in memory: what no reader of ours can go below."""
     from kcl_py.aws.decode import decode_records
@@ -126,6 +158,7 @@ READERS: Final = MappingProxyType[str, Callable[[Task], None]](
     {
         "boto3": read_boto3,
         "hook": read_hook,
+        "fetch": read_fetch,
         "decode": read_decode,
         "worker": read_worker,
     }
