@@ -119,7 +119,8 @@ class DirectCall:
         shape = model.shape_for_error_code(code) if code is not None else None
         if shape is not None:
             parsed.update(parser.parse(said, shape))
-        parsed.setdefault("ResponseMetadata", {})["RetryAttempts"] = 0
+        # What a client of one attempt adds.
+        parsed["ResponseMetadata"] |= {"MaxAttemptsReached": True, "RetryAttempts": 0}
         error: Exception = self._client.exceptions.from_code(code)(parsed, self._operation)
         return error
 
