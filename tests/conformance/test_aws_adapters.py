@@ -290,9 +290,7 @@ def reader(
         clients.stream_control, address, patience=Patience(), on_progress=lambda _what: None
     )
     assert facts.name == new_name
-    yield StreamReader(
-        client=clients.stream_reads, stream=address, get_records=clients.get_records
-    )
+    yield StreamReader(client=clients.stream_reads, stream=address, get_records=clients.get_records)
     clients.close()
     kinesis_client.delete_stream(StreamName=new_name)
 
