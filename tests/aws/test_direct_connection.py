@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -222,6 +223,31 @@ def test_each_address_of_a_host_is_tried(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: found)
 
         assert pool.ask(REQUEST).status == 200
+
+
+def test_answers_of_many_threads_do_not_mix() -> None:
+    def echoes(sock: socket.socket, asked: Asked) -> bool:
+        sock.sendall(answer(asked.body))
+        return True
+
+    def run(number: int) -> None:
+        for turn in range(30):
+            body = b"%d-%d" % (number, turn) * 50
+            head_of = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+            if pool.ask(head_of + body).body == body:
+                right.append(number)
+
+    right: list[int] = []
+    with served(echoes, idle_max=3) as (server, pool):
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+
+        assert len(right) == 180
+        assert len(server.asked) == 180
+        assert len(pool._idle) <= 3
 
 
 def test_tls_is_trusted_only_for_its_names(tmp_path: Path) -> None:

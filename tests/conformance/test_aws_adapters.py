@@ -87,6 +87,8 @@ def table(
         name=facts.name,
         update_item=clients.update_item,
     )
+    # A doubt of the direct transport would make this a test of botocore.
+    assert getattr(clients.update_item, "why_not", None) is None
     clients.close()
     dynamodb_client.delete_table(TableName=facts.name)
 
@@ -312,6 +314,7 @@ def test_records_are_read_from_the_start_and_behind_a_position(
     assert behind.page is not None
     assert [record.data for record in behind.page.records] == [b"3", b"4"]
     assert whole.next_iterator is not None
+    assert getattr(reader._get_records, "why_not", None) is None
     quiet = fetch(reader, Start(kind=StartKind.TRIM_HORIZON), whole.next_iterator)
     assert quiet.page is None
     assert quiet.next_iterator is not None

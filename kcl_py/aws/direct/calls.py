@@ -27,7 +27,6 @@ LEARN_ATTEMPTS_MAX: Final = 3
 """One may fail for credentials that changed just then; what fails three times stays as it is."""
 
 REFUSED_FROM: Final = 300
-IDLE_MAX: Final = 32
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -156,7 +155,7 @@ class DirectCall:
                 known = isinstance(error, NotRepeatableError)
                 self.why_not = str(error) if known else type(error).__name__
                 return
-            self._way = route, Pool(route.place, IDLE_MAX)
+            self._way = route, Pool(route.place, self._client.meta.config.max_pool_connections)
             self.why_not = None
 
     def _learned(self, prepared: Any, response: Any, http_session: object) -> Route:  # noqa: ANN401
