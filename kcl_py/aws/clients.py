@@ -6,8 +6,8 @@ connection. A user's session is only asked for clients, and a user's client is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import boto3.session
@@ -126,11 +126,11 @@ def make_clients(
     try:
         if client_factory is not None:
             # Of clients that somebody else makes we know neither credentials nor transport.
-            return _with_calls(_make_all(client_factory, seconds, sizes))
+            return _make_all(client_factory, seconds, sizes)
         asked = session or boto3.session.Session()
         made = _make_all(_session_factory(config, stream, asked), seconds, sizes)
         if config.transport == "botocore":
-            return _with_calls(made)
+            return made
         return _with_direct_calls(made, asked, seconds)
     except NoRegionError:
         raise ConfigError(
@@ -141,24 +141,16 @@ def make_clients(
         raise public_error(error, "boto3:client") from None
 
 
-def _with_calls(made: Mapping[str, Any]) -> Clients:
-    return Clients(
-        **made,
-        get_records=made["stream_reads"].get_records,
-        update_item=made["lease_writes"].update_item,
-    )
-
-
 def _with_direct_calls(
-    made: Mapping[str, Any], session: boto3.session.Session, lease_seconds: float
+    clients: Clients, session: boto3.session.Session, lease_seconds: float
 ) -> Clients:
-    return Clients(
-        **made,
+    return replace(
+        clients,
         get_records=DirectCall(
-            made["stream_reads"], "GetRecords", "get_records", session=session, decode=take_page
+            clients.stream_reads, "GetRecords", "get_records", session=session, decode=take_page
         ),
         update_item=DirectCall(
-            made["lease_writes"],
+            clients.lease_writes,
             "UpdateItem",
             "update_item",
             session=session,
@@ -168,23 +160,26 @@ def _with_direct_calls(
     )
 
 
-def _make_all(make: ClientFactory, lease_seconds: float, sizes: Connections) -> dict[str, Any]:
+def _make_all(make: ClientFactory, lease_seconds: float, sizes: Connections) -> Clients:
     connect = min(CONNECT_SECONDS_MAX, lease_seconds / 3)
-    clients: dict[str, Any] = {
-        "lease_writes": make(
-            "dynamodb", _config(connect, lease_seconds - connect, sizes.lease_writes)
-        ),
-        "table_reads": make(
-            "dynamodb", _config(CONNECT_SECONDS_MAX, TABLE_READ_SECONDS, sizes.table_reads)
-        ),
-        "table_control": make("dynamodb", _control_config()),
-        "stream_reads": make(
-            "kinesis", _config(CONNECT_SECONDS_MAX, STREAM_READ_SECONDS, sizes.stream_reads)
-        ),
-        "stream_control": make("kinesis", _control_config()),
-    }
-    for_tables = [clients[name] for name in ("lease_writes", "table_reads", "table_control")]
-    for_streams = [clients[name] for name in ("stream_reads", "stream_control")]
+    lease_writes = make("dynamodb", _config(connect, lease_seconds - connect, sizes.lease_writes))
+    table_reads = make(
+        "dynamodb", _config(CONNECT_SECONDS_MAX, TABLE_READ_SECONDS, sizes.table_reads)
+    )
+    stream_reads = make(
+        "kinesis", _config(CONNECT_SECONDS_MAX, STREAM_READ_SECONDS, sizes.stream_reads)
+    )
+    clients = Clients(
+        lease_writes=lease_writes,
+        table_reads=table_reads,
+        table_control=make("dynamodb", _control_config()),
+        stream_reads=stream_reads,
+        stream_control=make("kinesis", _control_config()),
+        get_records=stream_reads.get_records,
+        update_item=lease_writes.update_item,
+    )
+    for_tables = [clients.lease_writes, clients.table_reads, clients.table_control]
+    for_streams = [clients.stream_reads, clients.stream_control]
     if len({id(client) for client in [*for_tables, *for_streams]}) < len(for_tables + for_streams):
         raise ConfigError("client_factory gave one client twice; it must make a new one every time")
     for table_client in for_tables:

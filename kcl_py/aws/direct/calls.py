@@ -127,9 +127,12 @@ class DirectCall:
 
     def _ask_client(self, parameters: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
         self._call.body = body
-        self._call.prepared = None
-        answer: Mapping[str, Any] = self._by_client(**parameters)
-        return answer
+        try:
+            answer: Mapping[str, Any] = self._by_client(**parameters)
+            return answer
+        finally:
+            # A request holds a token.
+            self._call.prepared = None
 
     def _watch(self) -> None:
         events, service = self._client.meta.events, self._client.meta.service_model.service_id
