@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
 import boto3.session
 import pytest
-from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.credentials import Credentials
 
 from kcl_py.aws.clients import Clients, make_clients
 from kcl_py.aws.direct.calls import LEARN_ATTEMPTS_MAX, DirectCall
@@ -227,11 +228,10 @@ def test_credentials_of_another_account_ask_botocore_for_the_address_again(
     ask(call, 2)
     asked = by_client(call)
 
-    class Moved:
-        def get_frozen_credentials(self) -> ReadOnlyCredentials:
-            return ReadOnlyCredentials("AKID", "secret", None, "123456789012")
-
-    call._credentials = Moved()
+    moved = SimpleNamespace(
+        access_key="AKID", secret_key="secret", token=None, account_id="123456789012"
+    )
+    call._credentials = SimpleNamespace(get_frozen_credentials=lambda: moved)
     ask(call, 3)
 
     assert len(asked) == 1
