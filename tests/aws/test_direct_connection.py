@@ -13,6 +13,8 @@ from typing import Any
 
 import botocore.exceptions as boto
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kcl_py.aws.direct import connection as module
 from kcl_py.aws.direct.connection import Connection, Place, Pool
@@ -52,6 +54,42 @@ def served(play: Play, idle_max: int = 4, **changes: Any) -> Iterator[tuple[Loop
         pool = Pool(place_of(server, **changes), idle_max)
         yield server, pool
         pool.close()
+
+
+def says_whole(sock: socket.socket, asked: Asked) -> bool:
+    sock.sendall(answer(asked.body))
+    return True
+
+
+def says_in_chunks(sock: socket.socket, asked: Asked) -> bool:
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sock.sendall(start + b"%x\r\n%b\r\n0\r\n\r\n" % (len(asked.body), asked.body))
+    return True
+
+
+def says_goodbye(sock: socket.socket, asked: Asked) -> None:
+    sock.sendall(answer(asked.body, Connection="close"))
+
+
+def says_too_much(sock: socket.socket, asked: Asked) -> bool:
+    sock.sendall(answer(asked.body) + answer(b"of nobody"))
+    return True
+
+
+def says_half(sock: socket.socket, asked: Asked) -> None:
+    sock.sendall(answer(asked.body)[:-1])
+
+
+WAYS: dict[str, Play] = {
+    "whole": says_whole,
+    "chunks": says_in_chunks,
+    "goodbye": says_goodbye,
+    "too much": says_too_much,
+    "half": says_half,
+    "reset": resets,
+    "nothing": says_and_closes(b""),
+}
+WHOLE = {"whole", "chunks", "goodbye", "too much"}
 
 
 def used(server: Loopback) -> list[int]:
@@ -248,6 +286,31 @@ def test_answers_of_many_threads_do_not_mix() -> None:
         assert len(right) == 180
         assert len(server.asked) == 180
         assert len(pool._idle) <= 3
+
+
+@given(st.lists(st.sampled_from(sorted(WAYS)), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_server_does_an_answer_is_ones_own_and_no_request_is_sent_twice(
+    ways: list[str],
+) -> None:
+    left = iter(ways)
+
+    def acts(sock: socket.socket, asked: Asked) -> object:
+        return WAYS[next(left)](sock, asked)
+
+    with served(acts, idle_max=2) as (server, pool):
+        for number, way in enumerate(ways):
+            body = b'{"request": %d}' % number * 40
+            try:
+                got = pool.ask(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            except boto.BotoCoreError:
+                assert way not in WHOLE
+            else:
+                assert way in WHOLE
+                assert got.body == body
+
+        sent = [asked.body for asked in server.asked]
+        assert len(sent) == len(set(sent)) <= len(ways)
 
 
 def test_tls_is_trusted_only_for_its_names(tmp_path: Path) -> None:
