@@ -274,6 +274,8 @@ class WorkerConfig:
         region: AWS region; None: as boto3 finds it.
         kinesis_endpoint_url: Another address for Kinesis; None: as boto3 finds it.
         dynamodb_endpoint_url: Another address for DynamoDB; None: as boto3 finds it.
+        transport: Of GetRecords and lease writes. direct: our own, once botocore has shown how.
+            botocore: nothing else, for event handlers of a session that must see every call.
     """
 
     initial_position: InitialPosition = "earliest"
@@ -287,6 +289,7 @@ class WorkerConfig:
     region: str | None = None
     kinesis_endpoint_url: str | None = None
     dynamodb_endpoint_url: str | None = None
+    transport: Literal["direct", "botocore"] = "direct"
 
     def __post_init__(self) -> None:
         normalise_initial_position(self.initial_position)
@@ -299,6 +302,8 @@ class WorkerConfig:
                 f"= {self.stop_grace}, or a stop could not wait for a handoff; lower the first or "
                 "raise the second"
             )
+        if self.transport not in ("direct", "botocore"):
+            raise ConfigError(f"transport = {self.transport!r}; use 'direct' or 'botocore'")
         for name in ("kinesis_endpoint_url", "dynamodb_endpoint_url"):
             url = getattr(self, name)
             if url is not None and not url.startswith(("http://", "https://")):

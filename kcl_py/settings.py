@@ -156,6 +156,7 @@ _SETTINGS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "region": _or_none(_text),
         "kinesis_endpoint_url": _or_none(_text),
         "dynamodb_endpoint_url": _or_none(_text),
+        "transport": _text,
     }
 )
 

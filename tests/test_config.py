@@ -62,6 +62,7 @@ NAN = float("nan")
         (lambda: WorkerConfig(worker_name="kcl-application"), "worker_name"),
         (lambda: WorkerConfig(worker_name="shardId-000000000000"), "worker_name"),
         (lambda: WorkerConfig(kinesis_endpoint_url="localhost:1"), "kinesis_endpoint_url"),
+        (lambda: WorkerConfig(transport="http"), "transport"),  # type: ignore[arg-type]
         (lambda: TableConfig(name="a"), "table.name"),
         (lambda: TableConfig(name="a/b/c"), "table.name"),
         (lambda: PollingConfig(page_records=0), "reading.page_records"),
@@ -135,6 +136,7 @@ def test_initial_positions_have_one_spelling(given_as: Any, normal: object) -> N
         ("delivery.buffer_bytes", "64 MB", 64_000_000),
         ("delivery.buffer_bytes", "2048", 2048),
         ("reading.page_records", "1_000", 1000),
+        ("transport", "botocore", "botocore"),
         ("on_error.backoff.jitter", "off", False),
         ("on_error.backoff.factor", "1.5", 1.5),
         ("table.create", "True", True),

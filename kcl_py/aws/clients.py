@@ -6,14 +6,16 @@ connection. A user's session is only asked for clients, and a user's client is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoRegionError
 
-from kcl_py.aws.decode import hook_dynamodb, hook_kinesis
+from kcl_py.aws.decode import hook_dynamodb, hook_kinesis, take_item, take_page
+from kcl_py.aws.direct.calls import DirectCall
 from kcl_py.aws.failures import public_error
 from kcl_py.errors import ConfigError, NoCredentials
 
@@ -52,6 +54,8 @@ class Clients:
         table_reads: Scans, batch reads, the index.
         stream_reads: GetRecords and iterators; also listings.
         table_control, stream_control: Set-up.
+        get_records, update_item: The two calls that are made all the time: methods of
+            `stream_reads` and `lease_writes`, or what stands for them.
     """
 
     lease_writes: DynamoDBClient
@@ -59,9 +63,14 @@ class Clients:
     table_control: DynamoDBClient
     stream_reads: KinesisClient
     stream_control: KinesisClient
+    get_records: Callable[..., Any]
+    update_item: Callable[..., Any]
 
     def close(self) -> None:
         """Close all connections."""
+        for call in (self.get_records, self.update_item):
+            if isinstance(call, DirectCall):
+                call.close()
         for client in (
             self.lease_writes,
             self.table_reads,
@@ -113,11 +122,16 @@ def make_clients(
         NoCredentials: There are none.
     """
     sizes = connections or Connections()
+    seconds = lease_call_seconds(config.leases.duration, config.leases.fence_margin)
     try:
-        make = client_factory or _session_factory(config, stream, session)
-        return _make_all(
-            make, lease_call_seconds(config.leases.duration, config.leases.fence_margin), sizes
-        )
+        if client_factory is not None:
+            # Of clients that somebody else makes we know neither credentials nor transport.
+            return _make_all(client_factory, seconds, sizes)
+        asked = session or boto3.session.Session()
+        made = _make_all(_session_factory(config, stream, asked), seconds, sizes)
+        if config.transport == "botocore":
+            return made
+        return _with_direct_calls(made, asked, seconds)
     except NoRegionError:
         raise ConfigError(
             "no AWS region is known; set region in the configuration, AWS_DEFAULT_REGION, or the "
@@ -127,20 +141,42 @@ def make_clients(
         raise public_error(error, "boto3:client") from None
 
 
+def _with_direct_calls(
+    clients: Clients, session: boto3.session.Session, lease_seconds: float
+) -> Clients:
+    return replace(
+        clients,
+        get_records=DirectCall(
+            clients.stream_reads, "GetRecords", "get_records", session=session, decode=take_page
+        ),
+        update_item=DirectCall(
+            clients.lease_writes,
+            "UpdateItem",
+            "update_item",
+            session=session,
+            decode=take_item,
+            total_seconds=lease_seconds,
+        ),
+    )
+
+
 def _make_all(make: ClientFactory, lease_seconds: float, sizes: Connections) -> Clients:
     connect = min(CONNECT_SECONDS_MAX, lease_seconds / 3)
+    lease_writes = make("dynamodb", _config(connect, lease_seconds - connect, sizes.lease_writes))
+    table_reads = make(
+        "dynamodb", _config(CONNECT_SECONDS_MAX, TABLE_READ_SECONDS, sizes.table_reads)
+    )
+    stream_reads = make(
+        "kinesis", _config(CONNECT_SECONDS_MAX, STREAM_READ_SECONDS, sizes.stream_reads)
+    )
     clients = Clients(
-        lease_writes=make(
-            "dynamodb", _config(connect, lease_seconds - connect, sizes.lease_writes)
-        ),
-        table_reads=make(
-            "dynamodb", _config(CONNECT_SECONDS_MAX, TABLE_READ_SECONDS, sizes.table_reads)
-        ),
+        lease_writes=lease_writes,
+        table_reads=table_reads,
         table_control=make("dynamodb", _control_config()),
-        stream_reads=make(
-            "kinesis", _config(CONNECT_SECONDS_MAX, STREAM_READ_SECONDS, sizes.stream_reads)
-        ),
+        stream_reads=stream_reads,
         stream_control=make("kinesis", _control_config()),
+        get_records=stream_reads.get_records,
+        update_item=lease_writes.update_item,
     )
     for_tables = [clients.lease_writes, clients.table_reads, clients.table_control]
     for_streams = [clients.stream_reads, clients.stream_control]
@@ -176,9 +212,8 @@ def _control_config() -> Config:
 
 
 def _session_factory(
-    config: WorkerConfig, stream: StreamAddress, session: boto3.session.Session | None
+    config: WorkerConfig, stream: StreamAddress, asked: boto3.session.Session
 ) -> ClientFactory:
-    asked = session or boto3.session.Session()
     if asked.get_credentials() is None:
         raise NoCredentials(
             "no AWS credentials were found; set a profile (AWS_PROFILE), a role, or keys"

@@ -8,7 +8,8 @@ checked to be a whole JSON object.
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict
 
 import msgspec
 
@@ -51,11 +52,19 @@ class DecodedPage(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes: int
 
 
+class ItemAnswer(TypedDict, total=False):
+    """What UpdateItem answers. Binaries stay base64, which `attributes.ItemReader` takes too."""
+
+    Attributes: dict[str, dict[str, Any] | None] | None
+    ConsumedCapacity: dict[str, Any] | None
+
+
 _records_decoder: Final = msgspec.json.Decoder(RecordsAnswer)
 _object_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_item_decoder: Final = msgspec.json.Decoder(ItemAnswer)
 
 
-def decode_records(body: bytes) -> DecodedPage:
+def decode_records(body: bytes | bytearray) -> DecodedPage:
     """Decode the body of a GetRecords answer.
 
     Raises:
@@ -67,6 +76,27 @@ def decode_records(body: bytes) -> DecodedPage:
         size = len(body)
     # Raised outside of the handler: what msgspec says may quote the data.
     raise UnparsableAnswerError(f"an answer of {size} bytes that is no page of records")
+
+
+def take_page(body: bytes | bytearray, _headers: Mapping[bytes, bytes]) -> Mapping[str, Any]:
+    """Return a GetRecords answer as a client with our hooks does."""
+    return {DECODED: decode_records(body)}
+
+
+def take_item(body: bytes | bytearray, headers: Mapping[bytes, bytes]) -> ItemAnswer:
+    """Return an UpdateItem answer as a client does, after the checks of `_check_body`.
+
+    Raises:
+        UnparsableAnswerError: It was cut or garbled.
+    """
+    checksum = headers.get(b"x-amz-crc32")
+    if checksum is not None and b"%d" % zlib.crc32(body) != checksum:
+        raise UnparsableAnswerError(f"an answer of {len(body)} bytes with a wrong checksum")
+    try:
+        return _item_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        size = len(body)
+    raise UnparsableAnswerError(f"an answer of {size} bytes that is no JSON object of an item")
 
 
 def _take_records(

@@ -71,6 +71,7 @@ class LeaseTable:
         name: Of the table.
         wall_clock: Unix seconds; shown in worker rows, never compared.
         sleep: Waits so many seconds between rounds of a batch read.
+        update_item: Called in place of that of `writes`.
     """
 
     def __init__(
@@ -81,9 +82,11 @@ class LeaseTable:
         name: str,
         wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        update_item: Callable[..., Any] | None = None,
     ) -> None:
         self.name = name
         self._writes = writes
+        self._update_item = update_item or writes.update_item
         self._reads = reads
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -111,7 +114,7 @@ class LeaseTable:
             if request.operation == "DeleteItem":
                 answer: Mapping[str, Any] = self._writes.delete_item(**request.parameters)
             else:
-                answer = self._writes.update_item(**request.parameters)
+                answer = self._update_item(**request.parameters)
             self._count(answer, writes=True)
             if write.deletes:
                 return Applied(None)

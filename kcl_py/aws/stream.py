@@ -125,12 +125,19 @@ class StreamReader:
         client: Prepared by `decode.hook_kinesis`.
         stream: As the user named it.
         patience: How a throttled listing waits.
+        get_records: Called in place of the client's.
     """
 
     def __init__(
-        self, *, client: KinesisClient, stream: StreamAddress, patience: Patience | None = None
+        self,
+        *,
+        client: KinesisClient,
+        stream: StreamAddress,
+        patience: Patience | None = None,
+        get_records: Callable[..., Any] | None = None,
     ) -> None:
         self._client = client
+        self._get_records = get_records or client.get_records
         self._stream = stream
         self._patience = patience or Patience()
 
@@ -185,7 +192,7 @@ class StreamReader:
             action = "kinesis:GetRecords"
             # An iterator says which stream it is of; only another account's needs the ARN besides.
             parameters: dict[str, Any] = {"StreamARN": self._stream.arn} if self._stream.arn else {}
-            answer = self._client.get_records(
+            answer = self._get_records(
                 ShardIterator=iterator, Limit=command.records_max, **parameters
             )
             return _page_fetched(command, answer)

@@ -87,10 +87,18 @@ class Connecting:
         return Connected(
             clients=clients,
             table=LeaseTable(
-                writes=clients.lease_writes, reads=clients.table_reads, name=table_facts.name
+                writes=clients.lease_writes,
+                reads=clients.table_reads,
+                name=table_facts.name,
+                update_item=clients.update_item,
             ),
             table_facts=table_facts,
-            stream=StreamReader(client=clients.stream_reads, stream=self.stream, patience=patience),
+            stream=StreamReader(
+                client=clients.stream_reads,
+                stream=self.stream,
+                patience=patience,
+                get_records=clients.get_records,
+            ),
             stream_facts=stream_facts,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Barrier, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import boto3
 import pytest
@@ -43,11 +43,25 @@ ROW = LeaseRow(
 FAR = Position("49650000000000000000000000000000000000000000000000000017")
 
 
-def clients_of(url: str, stream: str = "none") -> Clients:
+Transport: TypeAlias = Literal["direct", "botocore"]
+
+
+@pytest.fixture(params=["direct", "botocore"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """What carries GetRecords and lease writes."""
+    return cast("Transport", request.param)
+
+
+def clients_of(url: str, transport: Transport, stream: str = "none") -> Clients:
     session = boto3.session.Session(
         aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
     )
-    config = WorkerConfig(region="us-east-1", kinesis_endpoint_url=url, dynamodb_endpoint_url=url)
+    config = WorkerConfig(
+        region="us-east-1",
+        kinesis_endpoint_url=url,
+        dynamodb_endpoint_url=url,
+        transport=transport,
+    )
     return make_clients(config, parse_stream(stream), session=session)
 
 
@@ -55,8 +69,10 @@ def clients_of(url: str, stream: str = "none") -> Clients:
 
 
 @pytest.fixture
-def table(dynamodb_client: DynamoDBClient, new_name: str) -> Iterator[LeaseTable]:
-    clients = clients_of(dynamodb_client.meta.endpoint_url)
+def table(
+    dynamodb_client: DynamoDBClient, new_name: str, transport: Transport
+) -> Iterator[LeaseTable]:
+    clients = clients_of(dynamodb_client.meta.endpoint_url, transport)
     facts = open_table(
         clients.table_control,
         TableConfig(),
@@ -65,7 +81,14 @@ def table(dynamodb_client: DynamoDBClient, new_name: str) -> Iterator[LeaseTable
         on_progress=lambda _what: None,
     )
     assert facts.has_index
-    yield LeaseTable(writes=clients.lease_writes, reads=clients.table_reads, name=facts.name)
+    yield LeaseTable(
+        writes=clients.lease_writes,
+        reads=clients.table_reads,
+        name=facts.name,
+        update_item=clients.update_item,
+    )
+    # A doubt of the direct transport would make this a test of botocore.
+    assert getattr(clients.update_item, "why_not", None) is None
     clients.close()
     dynamodb_client.delete_table(TableName=facts.name)
 
@@ -259,15 +282,17 @@ def fetch(reader: StreamReader, start: Start, iterator: str | None = None) -> Pa
 
 
 @pytest.fixture
-def reader(kinesis_client: KinesisClient, new_name: str) -> Iterator[StreamReader]:
+def reader(
+    kinesis_client: KinesisClient, new_name: str, transport: Transport
+) -> Iterator[StreamReader]:
     kinesis_client.create_stream(StreamName=new_name, ShardCount=1)
     address = parse_stream(new_name)
-    clients = clients_of(kinesis_client.meta.endpoint_url, new_name)
+    clients = clients_of(kinesis_client.meta.endpoint_url, transport, new_name)
     facts = describe_stream(
         clients.stream_control, address, patience=Patience(), on_progress=lambda _what: None
     )
     assert facts.name == new_name
-    yield StreamReader(client=clients.stream_reads, stream=address)
+    yield StreamReader(client=clients.stream_reads, stream=address, get_records=clients.get_records)
     clients.close()
     kinesis_client.delete_stream(StreamName=new_name)
 
@@ -289,6 +314,7 @@ def test_records_are_read_from_the_start_and_behind_a_position(
     assert behind.page is not None
     assert [record.data for record in behind.page.records] == [b"3", b"4"]
     assert whole.next_iterator is not None
+    assert getattr(reader._get_records, "why_not", None) is None
     quiet = fetch(reader, Start(kind=StartKind.TRIM_HORIZON), whole.next_iterator)
     assert quiet.page is None
     assert quiet.next_iterator is not None
