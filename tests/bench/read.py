@@ -79,13 +79,13 @@ PROMISES: Final = (
 
 NAMES: Final = {
     "worker": "the whole worker",
-    "fetch": "its reads alone, no core and no shell",
+    "fetch": "the worker's reads alone",
     "hook": "boto3 with our decoder behind its hook",
     "boto3": "boto3 as it is",
     "async-kinesis": "async-kinesis",
     "decode": "our decoder on a body in memory",
     "orjson": "orjson and pybase64 on a body in memory",
-    "kclpy": "amazon_kclpy, its Python half alone, its JVM not counted",
+    "kclpy": "amazon_kclpy's Python half, without its JVM",
 }
 
 WIRELESS: Final = frozenset({"decode", "orjson", "kclpy"})
@@ -118,7 +118,7 @@ def run(session: Session) -> Report:
                 ]
                 _take_turns(session, report, contenders, found)
     figures = {
-        key: Figure(what=_what(key), unit=UNIT, samples=tuple(samples))
+        key: Figure(what=what(key), unit=UNIT, samples=tuple(samples))
         for key, samples in found.items()
     }
     report.figures += figures.values()
@@ -136,17 +136,18 @@ def _take_turns(
     left = dict(contenders)
     for number in range(session.rounds()):
         for key, measure in list(left.items()):
-            session.say(f"read, round {number + 1}: {_what(key)}")
+            session.say(f"read, round {number + 1}: {what(key)}")
             try:
                 found[key].append(measure())
             except (ChildError, subprocess.TimeoutExpired) as error:
                 if key[2] not in PEER_NAMES:
                     raise
-                report.skipped.append(f"{_what(key)}: {error}")
+                report.skipped.append(f"{what(key)}: {str(error).splitlines()[-1]}")
                 del left[key], found[key]
 
 
-def _what(key: Key) -> str:
+def what(key: Key) -> str:
+    """Return what the figure of this key is called."""
     size, wire, name = key
     return f"{', '.join(filter(None, (size, wire)))}: {NAMES[name]}"
 
