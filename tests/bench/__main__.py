@@ -75,7 +75,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print figures and samples as JSON")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a promise is missed")
     parser.add_argument(
-        "--peers", type=Path, default=PEERS, metavar="DIR", help="where peers are installed"
+        "--peers",
+        type=Path,
+        default=PEERS,
+        metavar="DIR",
+        help="where peers are installed, from PyPI",
     )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(BENCHES))

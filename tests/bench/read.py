@@ -116,7 +116,7 @@ def run(session: Session) -> Report:
                     for name, measure in chain(_ours(size, stub), _others(size, stub, peers))
                     if number == 0 or name not in WIRELESS
                 ]
-                _take_turns(session, report, contenders, found)
+                take_turns(session, report, contenders, found)
     figures = {
         key: Figure(what=what(key), unit=UNIT, samples=tuple(samples))
         for key, samples in found.items()
@@ -126,7 +126,7 @@ def run(session: Session) -> Report:
     return report
 
 
-def _take_turns(
+def take_turns(
     session: Session,
     report: Report,
     contenders: list[tuple[Key, Measure]],

@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.bench.daemon import feed, lines, records_line
 from tests.bench.figures import Report
 from tests.bench.pages import LAG_SECONDS, Pages
 from tests.bench.peers import COMPLETE, PEERS, Peer, PeerMissingError, python_of, pythons
-from tests.bench.read import LOOP_PAGES, NAMES
+from tests.bench.read import LOOP_PAGES, NAMES, take_turns
 from tests.bench.session import Session
 
 WHEEL = Peer(name="people", wheels=("people==1.0", "places==2.0"))
@@ -149,6 +150,23 @@ def test_missing_peers_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert pythons(session, report) == {}
     assert report.skipped == [f"{peer.name}: no {peer.name} in here" for peer in PEERS]
     assert set(report.skipped) <= {line.removeprefix("skipped ") for line in said}
+
+
+def test_a_peer_that_fails_is_left_out_and_stops_nobody(tmp_path: Path) -> None:
+    def fail() -> float:
+        raise ChildError("ended with 1: Traceback\nImportError: no")
+
+    session = Session(quick=True, folder=tmp_path, tls=None, say=lambda _: None)
+    report = Report(name="read", title="Reading")
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    ours, theirs = ("1 KB", "TLS", "worker"), ("1 KB", "TLS", "async-kinesis")
+
+    take_turns(session, report, [(theirs, fail), (ours, lambda: 2.0)], found)
+
+    assert found == {ours: [2.0, 2.0]}
+    assert report.skipped == ["1 KB, TLS: async-kinesis: ImportError: no"]
+    with pytest.raises(ChildError):
+        take_turns(session, report, [(ours, fail)], found)
 
 
 def test_peers_are_contenders_with_pinned_versions() -> None:
