@@ -23,7 +23,7 @@ from typing import Final
 
 from tests.bench.children import make_certificate
 from tests.bench.figures import Report, markdown
-from tests.bench.session import Session
+from tests.bench.session import PEERS, Session
 
 BENCHES: Final = MappingProxyType(
     {
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             folder=Path(folder),
             tls=make_certificate(Path(folder)),
             say=say,
+            peers=options.peers.resolve(),
         )
         reports = []
         for name in options.names or BENCHES:
@@ -73,6 +74,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds, short ones")
     parser.add_argument("--json", action="store_true", help="print figures and samples as JSON")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a promise is missed")
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        default=PEERS,
+        metavar="DIR",
+        help="where peers are installed, from PyPI",
+    )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(BENCHES))
     if unknown:

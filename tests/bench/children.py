@@ -33,8 +33,7 @@ class Stub:
     def __init__(self, tls: Path | None, **options: int) -> None:
         self._tls = tls
         self._command = [sys.executable, "-m", "tests.bench.server"]
-        for name, value in options.items():
-            self._command += [f"--{name.replace('_', '-')}", str(value)]
+        self._command += _as_arguments(options)
         if tls is not None:
             self._command += ["--tls", str(tls)]
         self._process: subprocess.Popen[str] | None = None
@@ -96,9 +95,18 @@ def measured(command: Sequence[str], environment: Mapping[str, str]) -> dict[str
 def reader(name: str, environment: Mapping[str, str], **options: int) -> dict[str, Any]:
     """Run one contender of `tests.bench.readers`."""
     command = [sys.executable, "-m", "tests.bench.readers", name]
-    for option, value in options.items():
-        command += [f"--{option.replace('_', '-')}", str(value)]
-    return measured(command, environment)
+    return measured(command + _as_arguments(options), environment)
+
+
+def peer_command(python: Path, name: str, stream: str, **options: int) -> list[str]:
+    """Return what runs one contender of `tests.bench.peer_readers`."""
+    command = [str(python), "-m", "tests.bench.peer_readers", name, "--stream", stream]
+    return command + _as_arguments(options)
+
+
+def _as_arguments(options: Mapping[str, int]) -> list[str]:
+    pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items()]
+    return [part for pair in pairs for part in pair]
 
 
 def make_certificate(folder: Path) -> Path | None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from tests.bench.children import Stub, reader
+from tests.bench.children import ChildError, Stub, measured, peer_command, reader
+from tests.bench.daemon import feed, lines
 from tests.bench.figures import Figure, Report, Target
+from tests.bench.pages import Pages
+from tests.bench.peers import PEER_NAMES, pythons
+from tests.bench.server import STREAM
 from tests.bench.session import Session
 
 UNIT: Final = "CPU s per million records"
@@ -38,7 +45,15 @@ SIZES: Final = (
     Size("10 KB", 10_000, 100, 24),
 )
 
-LOOP_PAGES: Final = {"boto3": 12, "hook": 100, "fetch": 100, "decode": 60}
+LOOP_PAGES: Final = {
+    "boto3": 12,
+    "hook": 100,
+    "fetch": 100,
+    "decode": 60,
+    "async-kinesis": 12,
+    "kclpy": 40,
+    "orjson": 60,
+}
 """How many pages who reads without pause reads, so that each takes a second or so."""
 
 
@@ -64,20 +79,30 @@ PROMISES: Final = (
 
 NAMES: Final = {
     "worker": "the whole worker",
-    "fetch": "its reads alone, no core and no shell",
+    "fetch": "the worker's reads alone",
     "hook": "boto3 with our decoder behind its hook",
     "boto3": "boto3 as it is",
-    "decode": "our decoder on a body in memory",
-    "kclpy": "amazon_kclpy, its Python half alone",
     "async-kinesis": "async-kinesis",
+    "decode": "our decoder on a body in memory",
+    "orjson": "orjson and pybase64 on a body in memory",
+    "kclpy": "amazon_kclpy's Python half, without its JVM",
 }
+
+WIRELESS: Final = frozenset({"decode", "orjson", "kclpy"})
+"""They read from no server: measured once, in turns with those on the first wire."""
+
+Key = tuple[str, str, str]
+"""Size, wire and contender; the wire of the wireless is empty."""
+
+Measure = Callable[[], float]
 
 
 def run(session: Session) -> Report:
     """Measure every contender at every size, in turns."""
     report = Report(name="read", title="Reading")
-    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for wire, tls in _wires(session, report):
+    peers = pythons(session, report)
+    found: dict[Key, list[float]] = defaultdict(list)
+    for number, (wire, tls) in enumerate(_wires(session, report)):
         for size in SIZES:
             with Stub(
                 tls,
@@ -86,17 +111,45 @@ def run(session: Session) -> Report:
                 records=size.records,
                 record_bytes=size.record_bytes,
             ) as stub:
-                for number in range(session.rounds()):
-                    for name, measure in _contenders(size, stub):
-                        session.say(f"read {wire} {size.name} round {number + 1}: {name}")
-                        found[size.name, wire, name].append(measure())
+                contenders = [
+                    ((size.name, "" if name in WIRELESS else wire, name), measure)
+                    for name, measure in chain(_ours(size, stub), _others(size, stub, peers))
+                    if number == 0 or name not in WIRELESS
+                ]
+                take_turns(session, report, contenders, found)
     figures = {
-        key: Figure(what=f"{key[0]}, {key[1]}: {NAMES[key[2]]}", unit=UNIT, samples=tuple(samples))
+        key: Figure(what=what(key), unit=UNIT, samples=tuple(samples))
         for key, samples in found.items()
     }
     report.figures += figures.values()
     report.targets += [target for each in PROMISES if (target := _target(each, figures))]
     return report
+
+
+def take_turns(
+    session: Session,
+    report: Report,
+    contenders: list[tuple[Key, Measure]],
+    found: dict[Key, list[float]],
+) -> None:
+    """Measure all, round by round; a peer that fails is left out, and does not stop the others."""
+    left = dict(contenders)
+    for number in range(session.rounds()):
+        for key, measure in list(left.items()):
+            session.say(f"read, round {number + 1}: {what(key)}")
+            try:
+                found[key].append(measure())
+            except (ChildError, subprocess.TimeoutExpired) as error:
+                if key[2] not in PEER_NAMES:
+                    raise
+                report.skipped.append(f"{what(key)}: {str(error).splitlines()[-1]}")
+                del left[key], found[key]
+
+
+def what(key: Key) -> str:
+    """Return what the figure of this key is called."""
+    size, wire, name = key
+    return f"{', '.join(filter(None, (size, wire)))}: {NAMES[name]}"
 
 
 def _wires(session: Session, report: Report) -> Iterator[tuple[str, Path | None]]:
@@ -107,29 +160,51 @@ def _wires(session: Session, report: Report) -> Iterator[tuple[str, Path | None]
     yield "plain", None
 
 
-def _contenders(size: Size, stub: Stub) -> Iterator[tuple[str, Callable[[], float]]]:
-    pages = {"records": size.records, "record_bytes": size.record_bytes}
-    yield "worker", lambda: _cost("worker", stub, shards=SHARDS, pages=size.pages, **pages)
-    for name, total in LOOP_PAGES.items():
-        shards = -(-total // size.pages)
-        each = min(total, size.pages)
-        yield (
-            name,
-            lambda name=name, shards=shards, each=each: _cost(  # type: ignore[misc]
-                name, stub, shards=shards, pages=each, **pages
-            ),
-        )
+def _ours(size: Size, stub: Stub) -> Iterator[tuple[str, Measure]]:
+    def cost(name: str, **options: int) -> float:
+        return _each(reader(name, stub.environment, **options, **_page(size)))
+
+    yield "worker", partial(cost, "worker", shards=SHARDS, pages=size.pages)
+    for name in ("boto3", "hook", "fetch", "decode"):
+        yield name, partial(cost, name, **_loop(name, size))
 
 
-def _cost(name: str, stub: Stub, **options: int) -> float:
+def _others(size: Size, stub: Stub, peers: Mapping[str, Path]) -> Iterator[tuple[str, Measure]]:
+    environment = {name: it for name, it in stub.environment.items() if name != "PYTHONPATH"}
+
+    def told(name: str, command: list[str]) -> float:
+        if name != "kclpy":
+            return _each(measured(command, environment))
+        count = LOOP_PAGES[name]
+        pages = Pages(records=size.records, record_bytes=size.record_bytes, count=count)
+        return _each(feed(command, environment, lines(pages)))
+
+    for name, python in peers.items():
+        options = _loop(name, size) | _page(size)
+        yield name, partial(told, name, peer_command(python, name, STREAM, **options))
+
+
+def _page(size: Size) -> dict[str, int]:
+    return {"records": size.records, "record_bytes": size.record_bytes}
+
+
+def _loop(name: str, size: Size) -> dict[str, int]:
+    """Return what who reads shard after shard has to read for its number of pages."""
+    pages = LOOP_PAGES[name]
+    if name in WIRELESS:
+        return {"shards": 1, "pages": pages}
+    return {"shards": -(-pages // size.pages), "pages": min(pages, size.pages)}
+
+
+def _each(found: Mapping[str, float]) -> float:
     """Return the CPU seconds for a million records."""
-    found = reader(name, stub.environment, **options)
-    return float(found["cpu"]) / float(found["records"]) * 1e6
+    return found["cpu"] / found["records"] * 1e6
 
 
 def _target(promise: Promise, figures: dict[tuple[str, str, str], Figure]) -> Target | None:
+    wire = "" if promise.than in WIRELESS else promise.wire
     worker = figures.get((promise.size, promise.wire, "worker"))
-    other = figures.get((promise.size, promise.wire, promise.than))
+    other = figures.get((promise.size, wire, promise.than))
     if worker is None or other is None:
         return None
     if promise.is_cheaper:

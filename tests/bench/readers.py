@@ -8,41 +8,17 @@ Prints one line: how many records, and the CPU seconds that they took, warming u
 from __future__ import annotations
 
 import argparse
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any, Final
 
 from kcl_py.local.environment import REGION
-from tests.bench.meter import Meter
 from tests.bench.pages import Pages
 from tests.bench.server import STREAM
+from tests.bench.task import Task, add_arguments
 
 WAIT_SECONDS_MAX: Final = 300.0
-WARM_PART: Final = 10
-"""One page in so many, at least one, comes before measuring begins."""
-
-
-class Task:
-    """What is to be read, and from where.
-
-    Attributes:
-        pages: Of each shard.
-        records: In each page.
-    """
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.endpoint_url: str | None = os.environ.get("AWS_ENDPOINT_URL")
-        self.shards: int = options.shards
-        self.pages: int = options.pages
-        self.records: int = options.records
-        self.record_bytes: int = options.record_bytes
-        self.total_pages = self.shards * self.pages
-        self.meter = Meter(
-            warm=max(1, self.total_pages // WARM_PART) * self.records,
-            total=self.total_pages * self.records,
-        )
 
 
 def client(**settings: Any) -> Any:
@@ -169,10 +145,7 @@ def main() -> None:
     """Read, and say what it took."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.readers")
     parser.add_argument("name", choices=sorted(READERS))
-    parser.add_argument("--shards", type=int, default=1)
-    parser.add_argument("--pages", type=int, required=True, help="of each shard")
-    parser.add_argument("--records", type=int, required=True, help="in each page")
-    parser.add_argument("--record-bytes", type=int, default=100)
+    add_arguments(parser)
     options = parser.parse_args()
     task = Task(options)
     READERS[options.name](task)
