@@ -77,7 +77,9 @@ def read_fetch(task: Task) -> None:
 
     stream = StreamAddress(STREAM)
     clients = make_clients(WorkerConfig(region=REGION), stream)
-    source = StreamReader(client=clients.stream_reads, stream=stream)
+    source = StreamReader(
+        client=clients.stream_reads, stream=stream, get_records=clients.get_records
+    )
     for number in range(task.shards):
         iterator: str | None = None
         for page in range(task.pages):
