@@ -28,6 +28,9 @@ from tests.bench.session import Session
 BENCHES: Final = MappingProxyType(
     {
         "read": "tests.bench.read",
+        "idle": "tests.bench.idle",
+        "latency": "tests.bench.latency",
+        "start": "tests.bench.start",
     }
 )
 """In the order in which they run."""
