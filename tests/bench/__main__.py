@@ -31,6 +31,7 @@ BENCHES: Final = MappingProxyType(
         "idle": "tests.bench.idle",
         "latency": "tests.bench.latency",
         "start": "tests.bench.start",
+        "codec": "tests.bench.codec",
     }
 )
 """In the order in which they run."""
