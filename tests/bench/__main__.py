@@ -32,6 +32,9 @@ BENCHES: Final = MappingProxyType(
         "latency": "tests.bench.latency",
         "start": "tests.bench.start",
         "codec": "tests.bench.codec",
+        "cores": "tests.bench.cores",
+        "leases": "tests.bench.leases",
+        "memory": "tests.bench.memory",
     }
 )
 """In the order in which they run."""

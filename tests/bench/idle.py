@@ -33,7 +33,7 @@ def run(session: Session) -> Report:
         return report
     for shards in SHARDS:
         found: dict[str, list[float]] = defaultdict(list)
-        for number in range(1 if session.quick else 3):
+        for number in range(1 if session.quick else 2):
             session.say(f"idle {shards} shards, round {number + 1}")
             for what, value in _measure(session, shards).items():
                 found[what].append(value)

@@ -82,10 +82,15 @@ class Watched:
         processor: Of `tests.bench.workers`.
         app: Name of the application.
         environment: A whole one.
+        options: Of `tests.bench.workers`.
     """
 
-    def __init__(self, processor: str, app: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, processor: str, app: str, environment: Mapping[str, str], **options: int
+    ) -> None:
         self._command = [sys.executable, "-m", "tests.bench.workers", processor, "--app", app]
+        for name, value in options.items():
+            self._command += [f"--{name.replace('_', '-')}", str(value)]
         self._environment = dict(environment)
         self._process: subprocess.Popen[str] | None = None
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
 
-from kcl_py import Batch, Worker, WorkerConfig, WorkerEvent
+from kcl_py import Batch, LeaseConfig, Worker, WorkerConfig, WorkerEvent
 from kcl_py.local.environment import REGION
 from tests.bench.meter import rss_mib
 from tests.bench.server import STREAM
@@ -114,13 +114,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.workers")
     parser.add_argument("processor", choices=sorted(PROCESSORS))
     parser.add_argument("--app", required=True)
+    parser.add_argument("--max-leases", type=int, help="more it does not take")
     options = parser.parse_args()
     watch = Watch()
     worker = Worker(
         app_name=options.app,
         stream=STREAM,
         processor=PROCESSORS[options.processor](watch),
-        config=WorkerConfig(region=REGION),
+        config=WorkerConfig(region=REGION, leases=LeaseConfig(max_leases=options.max_leases)),
         on_event=watch.hear,
     )
     worker.start()
