@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers know the name; importing `typing` is most of what we cost
 if TYPE_CHECKING:
     from kcl_py.config import (
         AfterAttempts,

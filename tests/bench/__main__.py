@@ -28,6 +28,13 @@ from tests.bench.session import PEERS, Session
 BENCHES: Final = MappingProxyType(
     {
         "read": "tests.bench.read",
+        "idle": "tests.bench.idle",
+        "latency": "tests.bench.latency",
+        "start": "tests.bench.start",
+        "codec": "tests.bench.codec",
+        "cores": "tests.bench.cores",
+        "leases": "tests.bench.leases",
+        "memory": "tests.bench.memory",
     }
 )
 """In the order in which they run."""

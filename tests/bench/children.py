@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,7 @@ from kcl_py.local.environment import clean_environment
 ROOT: Final = Path(__file__).resolve().parents[2]
 CHILD_SECONDS_MAX: Final = 600.0
 STOP_SECONDS_MAX: Final = 10.0
+CONTROL_SECONDS_MAX: Final = 10.0
 
 
 class ChildError(Exception):
@@ -68,6 +71,37 @@ class Stub:
         if self._tls is not None:
             environment["AWS_CA_BUNDLE"] = str(self._tls / "cert.pem")
         return environment
+
+    def forget(self) -> None:
+        """Count requests and gaps between writes from now on."""
+        self._control("DELETE", "requests")
+
+    def requests(self, service: str, operation: str) -> int:
+        """Return how many such requests went well since `forget`."""
+        found: int = (
+            self._control("GET", "requests").get(service, {}).get(operation, {}).get("ok", 0)
+        )
+        return found
+
+    def gaps(self) -> list[float]:
+        """Return for each lease row how long it waited for a write at most, seconds."""
+        found: list[float] = self._control("GET", "stub")["gaps"]
+        return found
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that the server has spent."""
+        return float(self._control("GET", "stub")["cpu"])
+
+    def _control(self, method: str, name: str) -> Any:
+        context = None
+        if self._tls is not None:
+            context = ssl.create_default_context(cafile=str(self._tls / "cert.pem"))
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        request = urllib.request.Request(f"{self.endpoint_url}/_kcl/{name}", method=method)
+        with opener.open(request, timeout=CONTROL_SECONDS_MAX) as answer:
+            return json.loads(answer.read())
 
 
 def measured(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:

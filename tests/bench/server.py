@@ -16,11 +16,12 @@ import random
 import ssl
 import sys
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 from kcl_py.local.dynamo import Dynamo, DynamoSettings
-from kcl_py.local.faults import FaultPlan
+from kcl_py.local.faults import Asked, FaultPlan
 from kcl_py.local.front import Answer, Front, HttpRequest, Plan
 from kcl_py.local.kinesis import Kinesis, KinesisSettings
 from kcl_py.local.server import HOST, Connection
@@ -29,15 +30,49 @@ from tests.bench.pages import Pages, iterator, page_after, place_of
 STREAM: Final = "people"
 
 
+class Gaps:
+    """How long did rows of the lease table wait for their next write? Seconds.
+
+    Only rows of shards: a worker's own row is written in another rhythm.
+    """
+
+    def __init__(self) -> None:
+        self._written_at: dict[str, float] = {}
+        self._longest: dict[str, float] = {}
+
+    def written(self, key: str) -> None:
+        """A write of this row was answered with success."""
+        if key.startswith("shardId-"):
+            now = time.monotonic()
+            gap = now - self._written_at.get(key, now)
+            self._longest[key] = max(self._longest.get(key, 0.0), gap)
+            self._written_at[key] = now
+
+    def forget(self) -> None:
+        """Gaps that have ended do not count; those that have begun do, from their beginning."""
+        self._longest.clear()
+
+    def longest(self) -> list[float]:
+        """Return the longest gap of each row, the one that has not ended included."""
+        now = time.monotonic()
+        return [max(self._longest.get(key, 0.0), now - at) for key, at in self._written_at.items()]
+
+
 class PageFront(Front):
-    """The engine's front, but records come out of `pages`."""
+    """The engine's front, but records come out of `pages`.
+
+    `GET /_kcl/stub` says how long rows waited for writes since the last `DELETE /_kcl/requests`,
+    and what CPU this process has spent.
+    """
 
     pages: Pages
+    gaps: Gaps
 
     def plan(self, http: HttpRequest) -> Plan:
         """What to do about this request."""
         match http.headers.get("x-amz-target", "").partition("."):
             case ("Kinesis_20131202", _, "GetRecords"):
+                self._counts["kinesis", "GetRecords", "ok"] += 1
                 shard_id, page = place_of(json.loads(http.body)["ShardIterator"])
                 return _at_once(self.pages.answer(shard_id, page))
             case ("Kinesis_20131202", _, "GetShardIterator"):
@@ -47,6 +82,20 @@ class PageFront(Front):
                 answer = {"ShardIterator": iterator(asked["ShardId"], page)}
                 return _at_once(json.dumps(answer).encode())
         return super().plan(http)
+
+    def _run(self, asked: Asked) -> Answer:
+        answer = super()._run(asked)
+        if asked.operation == "UpdateItem" and answer.status == HTTPStatus.OK:
+            self.gaps.written(asked.request["Key"]["leaseKey"]["S"])
+        return answer
+
+    def _control(self, http: HttpRequest) -> Answer:
+        if (http.method, http.path) == ("GET", "/_kcl/stub"):
+            found = {"gaps": self.gaps.longest(), "cpu": time.process_time()}
+            return Answer(HTTPStatus.OK, found)
+        if (http.method, http.path) == ("DELETE", "/_kcl/requests"):
+            self.gaps.forget()
+        return super()._control(http)
 
 
 def _at_once(body: bytes) -> Plan:
@@ -59,6 +108,7 @@ def front_with(pages: Pages, shards: int) -> PageFront:
     dynamo = Dynamo(time.time, random.Random(2), DynamoSettings())
     front = PageFront(kinesis, dynamo, FaultPlan(0), time.time, random.Random(3))
     front.pages = pages
+    front.gaps = Gaps()
     kinesis.call("CreateStream", {"StreamName": STREAM, "ShardCount": shards})
     return front
 
