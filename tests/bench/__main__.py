@@ -28,6 +28,7 @@ from tests.bench.session import PEERS, Session
 BENCHES: Final = MappingProxyType(
     {
         "read": "tests.bench.read",
+        "profile": "tests.bench.profile",
         "idle": "tests.bench.idle",
         "latency": "tests.bench.latency",
         "start": "tests.bench.start",
