@@ -115,7 +115,9 @@ class Calls:
 
     def answer(self, now: float, event: events.Event) -> bool:
         """Hand an answer to whoever waits for it; False if it is no answer to anything open."""
-        match event:
+        match event:  # What comes most often is looked for first.
+            case events.PageFetched() | events.FetchFailed():
+                return self._tell(event.fetch_id, now, event)
             case events.RowWritten(write_id, answer):
                 return self._tell(write_id, now, answer)
             case events.RowsScanned(read_id, rows):
@@ -126,8 +128,6 @@ class Calls:
             case events.ScanEnded(read_id, failure):
                 self._scan_pages.pop(read_id, None)
                 return self._tell(read_id, now, failure)
-            case events.PageFetched() | events.FetchFailed():
-                return self._tell(event.fetch_id, now, event)
             case (
                 events.RowsRead()
                 | events.OwnedFound()

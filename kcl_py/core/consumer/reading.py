@@ -83,6 +83,8 @@ class Reading:
         self.trouble: str | None = None
         self._tools = tools
         self._key = row.key
+        self._shard_id = shard_id_of(row.key)
+        self._timer = timer_name("read", row.key)
         self._start = place.start
         self._skip = place.skip
         self._pacing = pacing
@@ -98,15 +100,16 @@ class Reading:
             return
         if len(self._buffer) >= PAGES_MAX:
             return
-        if now < self._pacing.next_at:
-            self._tools.timers.at(self._pacing.next_at, timer_name("read", self._key), self.pump)
+        next_at = self._pacing.next_at
+        if now < next_at:
+            self._tools.timers.at(next_at, self._timer, self.pump)
         elif self._tools.budget.reserve(self._key, ahead=len(self._buffer) > 0):
             self._fetch(now)
 
     def stop(self) -> None:
         """Read no more; an answer that is still under way is dropped."""
         self._is_stopped = True
-        self._tools.timers.cancel(timer_name("read", self._key))
+        self._tools.timers.cancel(self._timer)
         self._tools.budget.forget(self._key)
 
     def _fetch(self, now: float) -> None:
@@ -114,7 +117,7 @@ class Reading:
         self._pacing.called(now)
         self._tools.calls.fetch(
             key=self._key,
-            shard_id=shard_id_of(self._key),
+            shard_id=self._shard_id,
             iterator=self._iterator,
             start=self._start,
             records_max=self._tools.config.reading.page_records,
