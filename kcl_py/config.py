@@ -205,9 +205,11 @@ class PollingConfig:
     """GetRecords. Its sibling FanOutConfig comes with enhanced fan-out. KCL: PollingConfig.
 
     Attributes:
-        busy_interval: Seconds between two reads of a shard that is behind; at least 0.2, which is
-            what the service allows to all readers of a shard together.
-        idle_interval: Seconds between two reads at the tip. KCL: idleTimeBetweenReadsInMillis.
+        busy_interval: Seconds between two reads of a shard that brings records; at least 0.2,
+            which is what the service allows to all readers of a shard together.
+        idle_interval: Most seconds between two reads of a shard that brings none; the wait grows up
+            to this with the time it has been quiet, and is never below `busy_interval`.
+            KCL: idleTimeBetweenReadsInMillis.
         page_records: Most records in one answer, 1 to 10 000. KCL: maxRecords.
     """
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kcl_py.records import Position
 
 PAGES_MAX: Final = 3
-"""Per shard: the page that is being delivered, and two ahead."""
+"""Of a shard that is behind: the page that is being delivered, and two ahead."""
 
 _READS_RECORDS: Final = "kinesis:GetRecords"
 """This call never names a position; a refusal is not about one."""
@@ -98,13 +98,22 @@ class Reading:
         """Read the next page, as soon as pace, memory and the buffer allow."""
         if self._is_stopped or self.has_ended or self._under_way:
             return
-        if len(self._buffer) >= PAGES_MAX:
+        if len(self._buffer) >= self._pages_max:
             return
         next_at = self._pacing.next_at
         if now < next_at:
             self._tools.timers.at(next_at, self._timer, self.pump)
         elif self._tools.budget.reserve(self._key, ahead=len(self._buffer) > 0):
             self._fetch(now)
+
+    @property
+    def _pages_max(self) -> int:
+        """Read ahead only while behind the tip.
+
+        At the tip a page that waits for slow user code would only make records wait that come
+        later: one that is read when the call has returned brings them all.
+        """
+        return PAGES_MAX if self.lag is None or self.lag > 0 else 1
 
     def stop(self) -> None:
         """Read no more; an answer that is still under way is dropped."""
@@ -127,7 +136,8 @@ class Reading:
     def _answered(self, now: float, answer: PageFetched | FetchFailed) -> None:
         self._under_way = False
         if isinstance(answer, PageFetched):
-            self._pacing.answered(answer.bytes_read, answer.lag)
+            has_records = answer.page is not None
+            self._pacing.answered(answer.bytes_read, answer.lag, has_records=has_records)
         if self._is_stopped:
             self._tools.budget.arrived(0)
         elif isinstance(answer, PageFetched):
