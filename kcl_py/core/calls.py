@@ -91,25 +91,8 @@ class Calls:
         """List the shards of the stream, if possible only those that took records since then."""
         self._ask(commands.ListShards(self.next_id(), since), then)
 
-    def fetch(
-        self,
-        *,
-        key: str,
-        shard_id: str,
-        iterator: str | None,
-        start: commands.Start,
-        records_max: int,
-        then: OnFetched,
-    ) -> None:
-        """Read one page of a shard."""
-        command = commands.Fetch(
-            fetch_id=self.next_id(),
-            key=key,
-            shard_id=shard_id,
-            iterator=iterator,
-            start=start,
-            records_max=records_max,
-        )
+    def fetch(self, command: commands.Fetch, then: OnFetched) -> None:
+        """Read one page of a shard; the command has an id of `next_id`."""
         self._waiting[command.fetch_id] = then
         self._out.append(command)
 
