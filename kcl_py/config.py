@@ -7,13 +7,14 @@ names are read from the environment and from `--set` (see `settings.py`).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
+from kcl_py._config_checks import check_count as _check_count
+from kcl_py._config_checks import check_number as _check_number
 from kcl_py.errors import ConfigError
 from kcl_py.settings import apply_settings, parse_setting, settings_from_env
 
@@ -205,20 +206,30 @@ class PollingConfig:
     """GetRecords. Its sibling FanOutConfig comes with enhanced fan-out. KCL: PollingConfig.
 
     Attributes:
-        busy_interval: Seconds between two reads of a shard that is behind; at least 0.2, which is
-            what the service allows to all readers of a shard together.
-        idle_interval: Seconds between two reads at the tip. KCL: idleTimeBetweenReadsInMillis.
+        busy_interval: Seconds between two reads of a shard that brings records; at least 0.2,
+            which is what the service allows to all readers of a shard together.
+        idle_interval: Most seconds between two reads of a shard that brings none; the wait grows up
+            to this with the time it has been quiet, and is never below `busy_interval`.
+            KCL: idleTimeBetweenReadsInMillis.
         page_records: Most records in one answer, 1 to 10 000. KCL: maxRecords.
+        strays: What becomes of user records of an aggregated record that belong to another shard,
+            as after a resharding. deliver: nobody else will deliver them. drop: right only if all
+            producers notice and send them again.
     """
 
     busy_interval: float = 0.2
     idle_interval: float = 1.0
     page_records: int = PAGE_RECORDS_MAX
+    strays: Literal["deliver", "drop"] = "deliver"
 
     def __post_init__(self) -> None:
         _check_number("reading.busy_interval", self.busy_interval, low=BUSY_INTERVAL_SECONDS_MIN)
         _check_number("reading.idle_interval", self.idle_interval, low=BUSY_INTERVAL_SECONDS_MIN)
         _check_count("reading.page_records", self.page_records, low=1, high=PAGE_RECORDS_MAX)
+        if self.strays not in ("deliver", "drop"):
+            raise ConfigError(
+                f"reading.strays = {self.strays!r} is unknown; use 'deliver' or 'drop'"
+            )
 
 
 @final
@@ -358,42 +369,3 @@ def _check_worker_name(name: str) -> None:
             f"worker_name = {name!r} looks like a row of the lease table that is no worker; "
             "choose another name"
         )
-
-
-def _check_number(
-    name: str,
-    value: object,
-    *,
-    low: float = -math.inf,
-    above: float = -math.inf,
-    high: float = math.inf,
-    hint: str = "",
-) -> None:
-    """Refuse what is no finite number, below `low`, not above `above`, or over `high`."""
-    if (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value >= low
-        and value > above
-        and value <= high
-    ):
-        return
-    limits = [
-        f"{word} {limit:g}"
-        for word, limit in (("at least", low), ("above", above), ("at most", high))
-        if math.isfinite(limit)
-    ]
-    raise ConfigError(
-        f"{name} = {value!r} is not allowed; use a number {' and '.join(limits)}"
-        + (f" ({hint})" if hint else "")
-    )
-
-
-def _check_count(
-    name: str, value: object, *, low: int, high: float = math.inf, hint: str = ""
-) -> None:
-    """Refuse what is no whole number inside [low, high]."""
-    if not isinstance(value, int):
-        raise ConfigError(f"{name} = {value!r} is not allowed; use a whole number")
-    _check_number(name, value, low=low, high=high, hint=hint)

@@ -148,6 +148,7 @@ _SETTINGS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "reading.busy_interval": _duration,
         "reading.idle_interval": _duration,
         "reading.page_records": _count,
+        "reading.strays": _text,
         "delivery.batch_records": _count,
         "delivery.buffer_bytes": _size,
         "delivery.checkpoint_interval": _or_none(_duration),

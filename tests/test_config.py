@@ -69,6 +69,7 @@ NAN = float("nan")
         (lambda: PollingConfig(page_records=10_001), "reading.page_records"),
         (lambda: PollingConfig(busy_interval=0.19), "reading.busy_interval"),
         (lambda: PollingConfig(idle_interval=0.0), "reading.idle_interval"),
+        (lambda: PollingConfig(strays="keep"), "reading.strays"),  # type: ignore[arg-type]
         (lambda: DeliveryConfig(batch_records=0), "delivery.batch_records"),
         (lambda: DeliveryConfig(buffer_bytes=1024), "delivery.buffer_bytes"),
         (lambda: DeliveryConfig(checkpoint_interval=0.0), "delivery.checkpoint_interval"),

@@ -14,7 +14,6 @@ from kcl_py.aggregation.pages import (
     deaggregate,
     deaggregate_page,
 )
-from kcl_py.aggregation.resume import records_after
 from kcl_py.aggregation.unopened import Unopened, WhyUnopened
 from kcl_py.aggregation.wire import MAGIC
 
@@ -30,5 +29,4 @@ __all__ = [
     "deaggregate",
     "deaggregate_page",
     "hash_key",
-    "records_after",
 ]

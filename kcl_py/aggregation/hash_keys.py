@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
+from hashlib import md5
 from typing import Final
 
 from kcl_py.records import Record
@@ -27,7 +28,7 @@ def hash_key(partition_key: str, explicit_hash_key: str | None = None) -> int:
     """
     if explicit_hash_key is not None:
         return parse_hash_key(explicit_hash_key)
-    return int.from_bytes(hashlib.md5(utf8(partition_key), usedforsecurity=False).digest())
+    return int.from_bytes(md5(utf8(partition_key), usedforsecurity=False).digest())
 
 
 def parse_hash_key(text: str) -> int:
@@ -67,19 +68,32 @@ class StrayDetector:
 
     def __init__(self, hash_range: tuple[int, int]) -> None:
         self._low, self._high = hash_range
-        self._known: dict[tuple[str, str | None], bool] = {}
+        # A digest is the number's bytes, highest first, so the two compare alike.
+        self._ends = tuple(end.to_bytes(16) for end in hash_range)
+        self._known: dict[str, bool] = {}
 
-    def is_stray(self, record: Record) -> bool:
-        """Say whether it is certain that the record belongs elsewhere.
+    def strays(self, records: Iterable[Record]) -> list[Record]:
+        """Return those records of which it is certain that they belong elsewhere.
 
         An explicit hash key that is no number belongs nowhere, so it is no stray anywhere.
         """
-        keys = (record.partition_key, record.explicit_hash_key)
-        stray = self._known.get(keys)
-        if stray is None:
-            try:
-                stray = not self._low <= hash_key(*keys) <= self._high
-            except ValueError:
-                stray = False
-            self._known[keys] = stray
-        return stray
+        known, (low, high), found = self._known, self._ends, []
+        for record in records:
+            if record.explicit_hash_key is not None:
+                stray = self._is_stray(record.partition_key, record.explicit_hash_key)
+            else:
+                key = record.partition_key
+                cached = known.get(key)
+                if cached is None:
+                    digest = md5(utf8(key), usedforsecurity=False).digest()
+                    cached = known[key] = not low <= digest <= high
+                stray = cached
+            if stray:
+                found.append(record)
+        return found
+
+    def _is_stray(self, partition_key: str, explicit_hash_key: str) -> bool:
+        try:
+            return not self._low <= hash_key(partition_key, explicit_hash_key) <= self._high
+        except ValueError:
+            return False

@@ -12,7 +12,7 @@ from kcl_py.aggregation.message import read_user_records
 from kcl_py.aggregation.unopened import Unopened, UnopenedError, WhyUnopened
 from kcl_py.aggregation.wire import DIGEST_BYTES, FRAME_BYTES, MAGIC
 from kcl_py.errors import ConfigError
-from kcl_py.records import Record
+from kcl_py.records import Position, Record
 
 _RECORD_BYTES_MAX: Final = 10_485_760  # Source: PutRecordsRequestEntry, "maximum record size".
 _USER_RECORD_BYTES_MIN: Final = 6  # Tag and size, tag and index of a key, tag and size of no data.
@@ -49,6 +49,7 @@ class Deaggregated:
         unopened: What looks aggregated and was delivered as it is.
         stray_count: User records outside of the range, delivered or dropped.
         dropped_count: Those of them that are not in `records`.
+        first_stray: Where the first of them is, or was.
     """
 
     records: Sequence[Record]
@@ -56,6 +57,7 @@ class Deaggregated:
     unopened: tuple[Unopened, ...] = ()
     stray_count: int = 0
     dropped_count: int = 0
+    first_stray: Position | None = None
 
 
 def deaggregate(
@@ -132,6 +134,7 @@ def _open_page(
     flat: list[Record] = []
     unopened: list[Unopened] = []
     opened_count = stray_count = dropped_count = 0
+    first_stray: Position | None = None
     for record in records:
         if not record.data.startswith(MAGIC):
             flat.append(record)
@@ -145,11 +148,14 @@ def _open_page(
         opened_count += 1
         if detector is not None:
             # Only here: the service never tells the explicit hash key of a record of its own.
-            at_home = [each for each in user_records if not detector.is_stray(each)]
-            stray_count += len(user_records) - len(at_home)
-            if strays == "drop":
-                dropped_count += len(user_records) - len(at_home)
-                user_records = at_home
+            lost = detector.strays(user_records)
+            if lost:
+                first_stray = first_stray or lost[0].position
+                stray_count += len(lost)
+            if lost and strays == "drop":
+                dropped_count += len(lost)
+                places = {each.sub_sequence_number for each in lost}
+                user_records = [r for r in user_records if r.sub_sequence_number not in places]
         flat += user_records
     return Deaggregated(
         records=flat if opened_count else records,
@@ -157,6 +163,7 @@ def _open_page(
         unopened=tuple(unopened),
         stray_count=stray_count,
         dropped_count=dropped_count,
+        first_stray=first_stray,
     )
 
 

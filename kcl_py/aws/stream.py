@@ -225,18 +225,21 @@ def _page_fetched(command: Fetch, answer: Mapping[str, Any]) -> PageFetched:
     children = _children(said)
     if said.next_shard_iterator == "" or (said.next_shard_iterator and children):
         raise UnparsableAnswerError("an answer that both ends a shard and goes on")
-    if said.records:
-        _check_ends(said)
-    opened = deaggregate_page(said.records)
-    more = len(opened.records) - len(said.records)
+    span = _checked_span(said) if said.records else None
+    opened = deaggregate_page(said.records, hash_range=command.hash_range, strays=command.strays)
+    more = max(0, len(opened.records) - len(said.records))
     return PageFetched(
         fetch_id=command.fetch_id,
         key=command.key,
         # The body is about as large as its records are in memory, which is what the budget is for.
         page=Page(opened.records, decoded.body_bytes + more * USER_RECORD_BYTES)
-        if said.records
+        if opened.records
         else None,
         unopened=opened.unopened,
+        span=span,
+        stray_count=opened.stray_count,
+        dropped_count=opened.dropped_count,
+        first_stray=opened.first_stray,
         next_iterator=said.next_shard_iterator,
         children=children,
         lag=(said.millis_behind_latest or 0.0) / 1000,
@@ -246,13 +249,14 @@ def _page_fetched(command: Fetch, answer: Mapping[str, Any]) -> PageFetched:
     )
 
 
-def _check_ends(said: RecordsAnswer) -> None:
+def _checked_span(said: RecordsAnswer) -> tuple[str, str]:
     try:
         first, last = (Position(said.records[index].sequence_number) for index in (0, -1))
     except ValueError:
         raise UnparsableAnswerError("an answer with a sequence number that is none") from None
     if last < first:
         raise UnparsableAnswerError("an answer with records out of order")
+    return first.sequence_number, last.sequence_number
 
 
 def _children(said: RecordsAnswer) -> tuple[Shard, ...]:

@@ -91,31 +91,16 @@ class Calls:
         """List the shards of the stream, if possible only those that took records since then."""
         self._ask(commands.ListShards(self.next_id(), since), then)
 
-    def fetch(
-        self,
-        *,
-        key: str,
-        shard_id: str,
-        iterator: str | None,
-        start: commands.Start,
-        records_max: int,
-        then: OnFetched,
-    ) -> None:
-        """Read one page of a shard."""
-        command = commands.Fetch(
-            fetch_id=self.next_id(),
-            key=key,
-            shard_id=shard_id,
-            iterator=iterator,
-            start=start,
-            records_max=records_max,
-        )
+    def fetch(self, command: commands.Fetch, then: OnFetched) -> None:
+        """Read one page of a shard; the command has an id of `next_id`."""
         self._waiting[command.fetch_id] = then
         self._out.append(command)
 
     def answer(self, now: float, event: events.Event) -> bool:
         """Hand an answer to whoever waits for it; False if it is no answer to anything open."""
-        match event:
+        match event:  # What comes most often is looked for first.
+            case events.PageFetched() | events.FetchFailed():
+                return self._tell(event.fetch_id, now, event)
             case events.RowWritten(write_id, answer):
                 return self._tell(write_id, now, answer)
             case events.RowsScanned(read_id, rows):
@@ -126,8 +111,6 @@ class Calls:
             case events.ScanEnded(read_id, failure):
                 self._scan_pages.pop(read_id, None)
                 return self._tell(read_id, now, failure)
-            case events.PageFetched() | events.FetchFailed():
-                return self._tell(event.fetch_id, now, event)
             case (
                 events.RowsRead()
                 | events.OwnedFound()

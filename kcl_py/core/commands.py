@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kcl_py.aggregation import StrayPolicy
     from kcl_py.core.consumer.page import Page
     from kcl_py.core.leases.rows import Pending
     from kcl_py.core.leases.writes import RowWrite
@@ -114,6 +115,8 @@ class Fetch:
         iterator: Continue here; None: get an iterator at `start` first.
         start: Where this read begins if there is no iterator (or it has expired).
         records_max: GetRecords' Limit.
+        hash_range: Of the shard, inclusive; None: not known, so nothing in it is a stray.
+        strays: What becomes of user records outside of it.
     """
 
     fetch_id: int
@@ -122,6 +125,8 @@ class Fetch:
     iterator: str | None
     start: Start
     records_max: int
+    hash_range: tuple[int, int] | None = None
+    strays: StrayPolicy = "deliver"
 
 
 # ------------------------------------------------------------------------------------ user code

@@ -151,6 +151,11 @@ class PageFetched:
         lag: Seconds behind the tip.
         bytes_read: Size of the answer, for pacing.
         unopened: What looks aggregated and is in the page as it is.
+        span: Sequence numbers of the first and the last record that the service gave, whatever
+            was dropped of them; None: those of the page.
+        stray_count: User records outside of the shard's range of hash keys.
+        dropped_count: Those of them that are not in the page.
+        first_stray: Where the first of them is, or was.
     """
 
     fetch_id: int
@@ -161,6 +166,10 @@ class PageFetched:
     lag: float
     bytes_read: int
     unopened: tuple[Unopened, ...] = ()
+    span: tuple[str, str] | None = None
+    stray_count: int = 0
+    dropped_count: int = 0
+    first_stray: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

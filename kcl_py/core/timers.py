@@ -46,28 +46,31 @@ class Timers:
 
     def next(self) -> float | None:
         """Return the earliest time that is pending."""
-        while self._heap and self._is_stale(self._heap[0]):
-            heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        heap, pending = self._heap, self._set
+        while heap:
+            when, count, name = heap[0]
+            current = pending.get(name)
+            if current is not None and current[0] == count:
+                return when
+            heappop(heap)  # moved or cancelled since
+        return None
 
     def fire(self, now: float) -> None:
         """Call everything that is due, earliest first.
 
         What is set meanwhile for `now` or before waits.
         """
-        if not self._heap or self._heap[0][0] > now:
+        heap, pending = self._heap, self._set
+        if not heap or heap[0][0] > now:
             return
         due: list[tuple[float, int, TimerName]] = []
-        while self._heap and self._heap[0][0] <= now:
-            due.append(heappop(self._heap))
+        while heap and heap[0][0] <= now:
+            due.append(heappop(heap))
         if len(due) > 1:
             due.sort(key=lambda entry: entry[2] not in self._first)
-        for entry in due:
-            if not self._is_stale(entry):
-                _, then = self._set.pop(entry[2])
-                self._first.discard(entry[2])
-                then(now)
-
-    def _is_stale(self, entry: tuple[float, int, TimerName]) -> bool:
-        current = self._set.get(entry[2])
-        return current is None or current[0] != entry[1]
+        for _, count, name in due:
+            current = pending.get(name)
+            if current is not None and current[0] == count:
+                del pending[name]
+                self._first.discard(name)
+                current[1](now)

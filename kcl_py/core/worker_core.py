@@ -140,7 +140,11 @@ class WorkerCore:
     # ------------------------------------------------------------------------------------ routing
 
     def _route(self, now: float, event: events.Event) -> None:
-        match event:
+        match event:  # What comes most often is looked for first.
+            case events.Woken() | events.WallRead():
+                pass
+            case events.PageFetched() | events.RowWritten():
+                self._calls.answer(now, event)
             case events.CallReturned() | events.CheckpointAsked():
                 self._consumers.on_event(now, event)
             case events.StopAsked():
@@ -149,8 +153,6 @@ class WorkerCore:
                 self._keeper.fail(
                     now, WorkerFailed(f"thread {thread} crashed: {summary}; please report this bug")
                 )
-            case events.Woken() | events.WallRead():
-                pass
             case _:
                 self._calls.answer(now, event)
 

@@ -34,8 +34,10 @@ def test_by_default_everybody_is_delivered_and_strays_are_counted(
     opened = deaggregate(packed(users), hash_range=hash_range)
 
     assert seen(opened.records) == users
-    assert opened.stray_count == sum(not is_in(user, hash_range) for user in users)
+    strays = [place for place, user in enumerate(users) if not is_in(user, hash_range)]
+    assert opened.stray_count == len(strays)
     assert opened.dropped_count == 0
+    assert opened.first_stray == (opened.records[strays[0]].position if strays else None)
 
 
 @given(st.lists(USERS, min_size=1, max_size=20), RANGES)
@@ -78,7 +80,7 @@ def test_what_was_not_opened_is_never_a_stray() -> None:
 def test_without_a_range_no_key_is_hashed(
     hash_range: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StrayDetector, "is_stray", None)
+    monkeypatch.setattr(StrayDetector, "strays", None)
 
     opened = deaggregate(packed([LOW, HIGH]), hash_range=hash_range, strays="drop")
 

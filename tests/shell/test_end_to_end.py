@@ -18,6 +18,7 @@ from kcl_py import (
     AsyncRecordProcessor,
     Batch,
     LeaseConfig,
+    PollingConfig,
     RecordProcessor,
     ShardContext,
     StopTimeout,
@@ -200,6 +201,37 @@ def test_a_checkpoint_inside_of_an_aggregated_record_is_where_the_next_worker_go
     assert isinstance(row.checkpoint, Position)
     assert row.checkpoint.sub_sequence_number == 4
     assert first.data + second.data == stream.written
+
+
+def test_user_records_of_another_shard_are_dropped_and_told_and_do_not_keep_the_shard_from_ending(
+    stream: Stream,
+) -> None:
+    """A producer packs by an old map of the shards, and looks at what its answers say."""
+    stream.create(2)
+    low, high = "1", str(2**128 - 1)
+    for hash_keys in ((low, high, low), (high, high)):
+        packed = Aggregate(size_bytes_max=10_000)
+        for place, one in enumerate(hash_keys):
+            assert packed.add(f"{one} {place}".encode(), "key", one)
+        stream.kinesis.put_record(
+            StreamName="people", Data=packed.encode(), PartitionKey="key", ExplicitHashKey=low
+        )
+    sink, events = Sink(), list[WorkerEvent]()
+    config = replace(stream.config(), reading=PollingConfig(strays="drop"))
+    worker = stream.worker(sink.process, config=config, on_event=events.append)
+
+    with worker:
+        stream.wait_until(lambda: len(sink.data) == 2)
+        first, second = (row.key for row in stream.rows())
+        stream.kinesis.merge_shards(
+            StreamName="people", ShardToMerge=first, AdjacentShardToMerge=second
+        )
+        stream.wait_until(lambda: sum(row.is_finished for row in stream.rows()) == 2)
+
+    assert sink.data == [b"1 0", b"1 2"]
+    told = [event.fields for event in events if event.name == "records.stray"]
+    assert sum(int(str(fields["dropped"])) for fields in told) == 3
+    assert str(told[0]["first"]).endswith("/1")
 
 
 def test_two_workers_share_the_shards(stream: Stream) -> None:

@@ -236,7 +236,7 @@ def test_nobody_asks_for_a_lease_on_which_its_own_user_code_still_hangs(seed: in
     world.habits = Habits(hang=1.0, hang_seconds=300.0)
     world.run_for(5)
     world.habits = Habits()
-    world.run_until(lambda: not world.held(hanging), within=40)
+    world.run_until(lambda: not set(world.held(hanging)) & set(lost), within=40)
     requests = count_applied(world, WriteKind.REQUEST)
 
     world.run_for(100)

@@ -63,7 +63,7 @@ def test_a_merge_survives_the_death_of_the_owner_of_one_parent() -> None:
     world = running_world(workers=3, shards=2)
     left, right = world.open_keys()
     world.stream.merge(left, right)
-    world.run_for(0.8)
+    world.run_for(0.55)  # It takes half a second.
     owner = world.owner(right)
     assert owner is not None
 

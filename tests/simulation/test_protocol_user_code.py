@@ -112,6 +112,7 @@ def test_what_an_owner_prepared_before_it_died_is_committed_by_the_next() -> Non
         world.run_for(15)
 
     world.habits = Habits(checkpointing="explicit")
+    world.run_for(2)  # Each shard gets a batch that is checkpointed.
     finish_cleanly(world)
 
     committed = [line for line in world.trace.lines if "commit" in map(str, line.facts)]

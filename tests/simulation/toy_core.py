@@ -295,14 +295,15 @@ class ToyCore:
         if self.breaks == "skips a record" and holding.durable is not None:
             number = str(int(holding.durable.sequence_number) + (1 << 80))
             start = Start(kind=StartKind.AFTER, sequence_number=number)
-        self.calls.fetch(
+        command = do.Fetch(
+            fetch_id=self.calls.next_id(),
             key=key,
             shard_id=key,
             iterator=holding.iterator,
             start=start,
             records_max=100,
-            then=lambda now, answer: self._fetched(now, key, holding, answer),
         )
+        self.calls.fetch(command, lambda now, answer: self._fetched(now, key, holding, answer))
 
     def _fetched(
         self, now: float, key: str, holding: Holding, answer: said.PageFetched | said.FetchFailed

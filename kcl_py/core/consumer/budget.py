@@ -25,6 +25,7 @@ class Budget:
         self._buffered = 0
         self._under_way = 0
         self._waiting: dict[bool, dict[str, None]] = {False: {}, True: {}}
+        self._turn: str | None = None
 
     @property
     def buffered_bytes(self) -> int:
@@ -39,14 +40,19 @@ class Budget:
     def reserve(self, key: str, *, ahead: bool) -> bool:
         """Reserve a page for a shard, or put it in line and say False.
 
+        A busy shard wants to read again as soon as its page is processed, and would always be there
+        before those in line are told: they come first.
+
         Args:
             ahead: The shard has something to deliver already.
         """
         self._waiting[not ahead].pop(key, None)
-        if not self._fits(ahead=ahead):
+        is_next = key == self._turn or not self._has_line(key, ahead=ahead)
+        if not is_next or not self._fits(ahead=ahead):
             self._waiting[ahead].setdefault(key)
             return False
         self._waiting[ahead].pop(key, None)
+        self._turn = None
         self._under_way += 1
         return True
 
@@ -67,13 +73,20 @@ class Budget:
             line.pop(key, None)
 
     def next_in_line(self) -> str | None:
-        """Take a shard out of the line that may reserve now, if there is one."""
+        """Take a shard out of the line that may reserve now, if there is one: it is its turn."""
+        self._turn = None
         for ahead, line in self._waiting.items():
             if line and self._fits(ahead=ahead):
                 key = next(iter(line))
                 del line[key]
+                self._turn = key
                 return key
         return None
+
+    def _has_line(self, key: str, *, ahead: bool) -> bool:
+        """Say whether somebody came before this shard and is served before it."""
+        lines = self._waiting.values() if ahead else (self._waiting[False],)
+        return any(next(iter(line), key) != key for line in lines)
 
     def _fits(self, *, ahead: bool) -> bool:
         if self._buffered == 0 and self._under_way == 0:

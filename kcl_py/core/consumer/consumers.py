@@ -197,10 +197,10 @@ class Consumers:
             leases.drained(now, key)
 
     def _of_run(self, run_id: int) -> ShardMachine | None:
-        for machine in self._machines.values():
-            if machine.run is not None and machine.run.run_id == run_id:
-                return machine
-        return None
+        machine = self._machines.get(self._tools.runs.get(run_id, ""))
+        if machine is None or machine.run is None or machine.run.run_id != run_id:
+            return None
+        return machine
 
     def _serve(self, now: float) -> None:
         """Let shards read that waited for memory."""

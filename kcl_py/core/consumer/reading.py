@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kcl_py.core.commands import Start, StartKind
+from kcl_py.core.commands import Fetch, Start, StartKind
 from kcl_py.core.consumer.page import Page
 from kcl_py.core.consumer.tools import timer_name
 from kcl_py.core.events import FailureKind, FetchFailed, PageFetched
 from kcl_py.core.leases.rows import Sentinel
-from kcl_py.records import Record
+from kcl_py.records import Position, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from kcl_py.core.consumer.tools import Tools
     from kcl_py.core.leases.rows import LeaseRow
     from kcl_py.core.shards.graph import Shard
-    from kcl_py.records import Position
 
 PAGES_MAX: Final = 3
-"""Per shard: the page that is being delivered, and two ahead."""
+"""Of a shard that is behind: the page that is being delivered, and two ahead."""
 
 _READS_RECORDS: Final = "kinesis:GetRecords"
 """This call never names a position; a refusal is not about one."""
@@ -83,6 +82,9 @@ class Reading:
         self.trouble: str | None = None
         self._tools = tools
         self._key = row.key
+        self._shard_id = shard_id_of(row.key)
+        self._hash_range = row.hash_range
+        self._timer = timer_name("read", row.key)
         self._start = place.start
         self._skip = place.skip
         self._pacing = pacing
@@ -96,35 +98,50 @@ class Reading:
         """Read the next page, as soon as pace, memory and the buffer allow."""
         if self._is_stopped or self.has_ended or self._under_way:
             return
-        if len(self._buffer) >= PAGES_MAX:
+        if len(self._buffer) >= self._pages_max:
             return
-        if now < self._pacing.next_at:
-            self._tools.timers.at(self._pacing.next_at, timer_name("read", self._key), self.pump)
+        next_at = self._pacing.next_at
+        if now < next_at:
+            self._tools.timers.at(next_at, self._timer, self.pump)
         elif self._tools.budget.reserve(self._key, ahead=len(self._buffer) > 0):
             self._fetch(now)
+
+    @property
+    def _pages_max(self) -> int:
+        """Read ahead only while behind the tip.
+
+        At the tip a page that waits for slow user code would only make records wait that come
+        later: one that is read when the call has returned brings them all.
+        """
+        return PAGES_MAX if self.lag is None or self.lag > 0 else 1
 
     def stop(self) -> None:
         """Read no more; an answer that is still under way is dropped."""
         self._is_stopped = True
-        self._tools.timers.cancel(timer_name("read", self._key))
+        self._tools.timers.cancel(self._timer)
         self._tools.budget.forget(self._key)
 
     def _fetch(self, now: float) -> None:
         self._under_way = True
         self._pacing.called(now)
-        self._tools.calls.fetch(
+        config, calls = self._tools.config.reading, self._tools.calls
+        command = Fetch(
+            fetch_id=calls.next_id(),
             key=self._key,
-            shard_id=shard_id_of(self._key),
+            shard_id=self._shard_id,
             iterator=self._iterator,
             start=self._start,
-            records_max=self._tools.config.reading.page_records,
-            then=self._answered,
+            records_max=config.page_records,
+            hash_range=self._hash_range,
+            strays=config.strays,
         )
+        calls.fetch(command, self._answered)
 
     def _answered(self, now: float, answer: PageFetched | FetchFailed) -> None:
         self._under_way = False
         if isinstance(answer, PageFetched):
-            self._pacing.answered(answer.bytes_read, answer.lag)
+            has_records = _span(answer) is not None
+            self._pacing.answered(answer.bytes_read, answer.lag, has_records=has_records)
         if self._is_stopped:
             self._tools.budget.arrived(0)
         elif isinstance(answer, PageFetched):
@@ -136,17 +153,19 @@ class Reading:
 
     def _arrived(self, answer: PageFetched) -> None:
         page = self._opened_as_before(answer)
+        if answer.stray_count:
+            self._report_strays(answer)
         self.lag, self.failure, self.trouble = answer.lag, None, None
         self._iterator = answer.next_iterator
         self._tools.budget.arrived(0 if page is None else page.bytes)
-        if page is not None:
-            skipped = 0 if self._skip is None else page.index_after(self._skip)
+        skipped = 0 if self._skip is None or page is None else page.index_after(self._skip)
+        span = _span(answer)
+        if span is not None:
             asked = self._start.sequence_number
-            is_back = skipped > 0 or page.first.sequence_number == asked
-            if self._start.kind is StartKind.AT and not is_back:
-                self._report_lost(asked, page.first)
-            last = page.last
-            self._start = Start(kind=StartKind.AFTER, sequence_number=last.sequence_number)
+            if self._start.kind is StartKind.AT and skipped == 0 and span[0] != asked:
+                self._report_lost(asked, Position(span[0]))
+            self._start = Start(kind=StartKind.AFTER, sequence_number=span[1])
+        if page is not None:
             self._buffer.put(page, skipped, answer.lag)
         if answer.next_iterator is None:
             self.has_ended, self.children = True, answer.children
@@ -176,6 +195,17 @@ class Reading:
         closed = {each.sequence_number for each in answer.unopened} & {skip.sequence_number}
         records = [_behind(r, skip) if r.sequence_number in closed else r for r in page.records]
         return Page(records, page.bytes) if closed else page
+
+    def _report_strays(self, answer: PageFetched) -> None:
+        """Once a page: after a resharding many records may have them, for a while."""
+        self._tools.calls.report(
+            "records.stray",
+            "warning" if answer.dropped_count else "info",
+            self._key,
+            count=answer.stray_count,
+            dropped=answer.dropped_count,
+            first=str(answer.first_stray),
+        )
 
     def _report_unopened(self, unopened: tuple[Unopened, ...]) -> None:
         """Once a page: a stream may be full of what looks aggregated and is not."""
@@ -224,6 +254,13 @@ class Reading:
 def shard_id_of(key: str) -> str:
     """Return the shard id in a lease key: all of it, or what follows `account:stream:epoch:`."""
     return key.rsplit(":", 1)[-1]
+
+
+def _span(answer: PageFetched) -> tuple[str, str] | None:
+    """Return the sequence numbers that a read covers, dropped user records included."""
+    if answer.span is not None or answer.page is None:
+        return answer.span
+    return answer.page.first.sequence_number, answer.page.last.sequence_number
 
 
 def _behind(record: Record, position: Position) -> Record:

@@ -42,6 +42,7 @@ class Running:
         self.is_hung = False
         self._tools = tools
         self._key = epoch.key
+        tools.runs[self.run_id] = epoch.key
         self._began(now, "initialize")
         tools.calls.emit(StartRun(run_id=self.run_id, epoch=epoch))
 
@@ -88,6 +89,8 @@ class Running:
     def returned(self) -> Slice | None:
         """The running call is over; return what it was given, to which nothing refers here now."""
         part, self.slice = self.slice, None
+        if self.method == "close":
+            del self._tools.runs[self.run_id]
         self.method = None
         self.is_hung = False
         for what in ("slow", "hung"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Tools:
     """Shared by the machines of all shards.
 
     Attributes:
+        runs: Lease keys of the processor objects that are not closed, by the id of their run.
         port: The lease side; the two know each other, so it is set last.
     """
 
@@ -28,6 +29,7 @@ class Tools:
     timers: Timers
     rng: Random
     budget: Budget
+    runs: dict[int, str] = field(default_factory=dict)
     port: LeasePort | None = None
 
     @property

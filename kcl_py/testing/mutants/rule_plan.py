@@ -79,7 +79,7 @@ def extras_to_the_least(patches: Patches) -> None:
     "I6",
     "I7",
     "I10",
-    within=20,
+    within=40,
     arena=MOVES,
 )
 def leaving_are_asked(patches: Patches) -> None:

@@ -15,6 +15,7 @@ from kcl_py.core.leases.writes import WriteKind
 from kcl_py.testing.mutants.arena_code import HUNG
 from kcl_py.testing.mutants.arena_fleets import LATE, LEAVERS, STALE_LEAVERS
 from kcl_py.testing.mutants.arena_moves import MOVES
+from kcl_py.testing.mutants.arena_shards import EDITED
 from kcl_py.testing.mutants.mutant import Room
 
 if TYPE_CHECKING:
@@ -157,8 +158,8 @@ def no_heartbeat(patches: Patches) -> None:
     "I6",
     "I7",
     "I8",
-    within=20,
-    arena=MOVES,
+    within=10,
+    arena=EDITED,
 )
 def living_removed(patches: Patches) -> None:
     """A row is removed as soon as it stands still, and a beat is no more often than a scan."""

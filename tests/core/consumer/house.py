@@ -67,10 +67,15 @@ EXIT = UserError(kind="exit", summary="SystemExit: 0")
 
 
 class Stream:
-    """One shard as Kinesis keeps it: raw records, each of them one or more user records."""
+    """One shard as Kinesis keeps it: raw records, each of them one or more user records.
+
+    Attributes:
+        strays: By raw record: how many of its user records the shell drops. They are not in `raw`.
+    """
 
     def __init__(self) -> None:
         self.raw: list[list[Record]] = []
+        self.strays: Counter[int] = Counter()
         self.is_closed = False
         self.trimmed = 0
 
@@ -78,6 +83,12 @@ class Stream:
         for _ in range(count):
             number = len(self.raw) + 1
             self.raw.append([record(number, sub) for sub in range(subs)])
+
+    def put_aggregated(self, *kept: bool) -> None:
+        """Put one raw record of so many user records; those that are not kept are dropped."""
+        number = len(self.raw) + 1
+        self.raw.append([record(number, sub) for sub, is_kept in enumerate(kept) if is_kept])
+        self.strays[number] = len(kept) - sum(kept)
 
     def index_of(self, start: commands.Start) -> int:
         if start.kind in (StartKind.TRIM_HORIZON, StartKind.AT_TIMESTAMP):
@@ -309,7 +320,9 @@ class House:
         raw = stream.raw[first : first + min(limit, fetch.records_max)]
         following = first + len(raw)
         is_end = stream.is_closed and following >= len(stream.raw)
+        numbers = range(first + 1, following + 1)
         found = [one for group in raw for one in group]
+        dropped = sum(stream.strays[number] for number in numbers)
         size = sum(len(one.data) for one in found)
         self._tell(
             PageFetched(
@@ -320,6 +333,10 @@ class House:
                 children=CHILDREN if is_end else (),
                 lag=0.0 if following >= len(stream.raw) else 1.0,
                 bytes_read=size,
+                span=(str(numbers[0]), str(numbers[-1])) if raw else None,
+                stray_count=dropped,
+                dropped_count=dropped,
+                first_stray=at(next(n for n in numbers if stream.strays[n])) if dropped else None,
                 unopened=tuple(Unopened(str(n), WhyUnopened.WRONG_DIGEST) for n in unopened),
             )
         )
@@ -513,7 +530,7 @@ class House:
         done, handed = self.leases.may_finish.get(key), self.runs[key].handed
         if self.traits[key].checkpointing == "explicit" and handed is not None:
             done = handed
-        behind = 0 if done is None else known.index(done) + 1
+        behind = 0 if done is None else sum(1 for position in known if position <= done)
         assert first == max(behind, self._oldest(key)), "a gap, or a repetition"
 
     def _oldest(self, key: str) -> int:

@@ -84,6 +84,19 @@ def test_two_pages_are_read_ahead_while_user_code_runs_and_no_more() -> None:
     assert KEY in house.fetches
 
 
+def test_at_the_tip_nothing_is_read_ahead_so_that_one_page_brings_all_that_came_meanwhile() -> None:
+    house = House()
+    house.start(3)
+    for _ in range(5):
+        house.stream().put(2)
+        house.advance(1.0)
+        assert KEY not in house.fetches
+    house.returns()
+
+    house.answer()
+    assert house.batch() == list(range(4, 14))
+
+
 # ----------------------------------------------------------------------------------- where to begin
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import random
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.config import Backoff, OnError, PollingConfig
+from kcl_py.config import Backoff, OnError
 from kcl_py.core.consumer.budget import PAGE_BYTES_MAX, Budget
 from kcl_py.core.consumer.buffer import Buffer
 from kcl_py.core.consumer.outcomes import judge
-from kcl_py.core.consumer.pacing import BYTES_PER_SECOND, Pacing
 from kcl_py.core.consumer.page import Page
 from kcl_py.core.consumer.progress import Progress, is_behind, later
 from kcl_py.core.consumer.reading import shard_id_of
 from kcl_py.core.consumer.retries import Tries, longest_wait_seconds, wait_seconds
 from kcl_py.core.consumer.states import Signal
-from kcl_py.core.events import FailureKind
 from kcl_py.records import Position
 from tests.core.consumer.house import EXIT, LOST, at, error, record
 
@@ -54,51 +51,6 @@ def test_progress_never_moves_back_and_never_gets_ahead(
         assert not is_behind(progress.delivered, progress.finished)
         assert not is_behind(progress.finished, progress.durable)
         assert progress.is_written is (progress.finished == progress.durable)
-
-
-# ------------------------------------------------------------------------------------------ pacing
-
-
-@given(
-    st.integers(0, 9),
-    st.lists(
-        st.tuples(
-            st.floats(0, 3), st.integers(0, PAGE_BYTES_MAX), st.booleans(), st.integers(0, 9)
-        ),
-        min_size=2,
-        max_size=40,
-    ),
-)
-def test_a_shard_is_never_read_more_than_five_times_a_second_nor_faster_than_two_megabytes(
-    seed: int, reads: list[tuple[float, int, bool, int]]
-) -> None:
-    kinds = list(FailureKind)
-    pacing, now = Pacing(PollingConfig(), random.Random(seed)), 50.0
-    sent: list[tuple[float, int]] = []
-    for late, size, fails, choice in reads:
-        now = max(now, pacing.next_at)
-        pacing.called(now)
-        sent.append((now, 0 if fails else size))
-        if fails:
-            pacing.failed(now + late, kinds[choice % len(kinds)])
-        else:
-            pacing.answered(size, lag=float(choice))
-        if choice == 1:
-            pacing.hurry()
-
-    for index, (start, _) in enumerate(sent):
-        assert sum(1 for when, _ in sent[index:] if when < start + 1.0) <= 5
-    for (start, size), (following, _) in pairwise(sent):
-        assert following >= start + size / BYTES_PER_SECOND - 1e-9
-
-
-def test_a_shard_at_its_tip_waits_longer_than_one_that_is_behind() -> None:
-    for lag, interval in ((0.0, 1.0), (5.0, 0.2)):
-        pacing = Pacing(PollingConfig(), random.Random(0))
-        pacing.called(10.0)
-        pacing.answered(100, lag)
-
-        assert 10.0 + interval <= pacing.next_at < 10.0 + interval + 0.01
 
 
 # ----------------------------------------------------------------------------------------- retries
@@ -190,6 +142,19 @@ def test_asking_again_does_not_lose_the_place_in_line() -> None:
     budget.arrived(0)
 
     assert budget.next_in_line() == "b"
+
+
+def test_a_busy_shard_does_not_overtake_those_in_line() -> None:
+    budget = Budget(PAGE_BYTES_MAX)
+    assert budget.reserve("busy", ahead=False)
+    assert not budget.reserve("waits", ahead=False)
+    budget.arrived(0)
+
+    assert not budget.reserve("busy", ahead=False)
+    assert budget.next_in_line() == "waits"
+    assert budget.reserve("waits", ahead=False)
+    budget.arrived(0)
+    assert budget.next_in_line() == "busy"
 
 
 def test_a_shard_that_waits_for_its_first_page_comes_before_one_that_reads_ahead() -> None:
