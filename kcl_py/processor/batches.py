@@ -54,13 +54,12 @@ class _Records(Sequence[Record]):
 
     def _audited(self, audit: Callable[[float, Record], None]) -> Iterator[Record]:
         fence, now = self._run.fence, self._run.port.now
-        records = self._seen.follow()
-        for record in records:
+        for count, record in enumerate(self._seen.records, 1):
             read_at = now()
             if read_at >= fence.until:
-                self._seen.refuse(records)
                 raise self._run.lease_lost()
             audit(read_at, record)
+            self._seen.reach(count)
             yield record
 
     def __len__(self) -> int:

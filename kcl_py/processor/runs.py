@@ -117,6 +117,10 @@ class Seen:
         self._count = max(self._count, self._taken(iterator) - 1)
         self._iterators.remove(iterator)
 
+    def reach(self, count: int) -> None:
+        """So many were handed over by somebody who counts."""
+        self._count = max(self._count, count)
+
     def whole(self) -> None:
         """The batch was indexed or sliced: nobody knows what was looked at, so all of it."""
         self._count = len(self.records)
