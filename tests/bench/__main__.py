@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import platform
 import sys
 import tempfile
 import time
@@ -23,11 +22,13 @@ from typing import Final
 
 from tests.bench.children import make_certificate
 from tests.bench.figures import Report, markdown
+from tests.bench.page import as_json, update
 from tests.bench.session import PEERS, Session
 
 BENCHES: Final = MappingProxyType(
     {
         "read": "tests.bench.read",
+        "guard": "tests.bench.guard",
         "profile": "tests.bench.profile",
         "idle": "tests.bench.idle",
         "latency": "tests.bench.latency",
@@ -64,10 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
             if not options.json:
                 sys.stdout.write(markdown(report) + "\n")
                 sys.stdout.flush()
+    if options.page is not None:
+        update(options.page, reports)
     if options.json:
-        about = {"python": platform.python_version(), "machine": platform.machine()}
-        found = {"about": about, "reports": [report.describe() for report in reports]}
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        sys.stdout.write(json.dumps(as_json(reports), indent=1) + "\n")
     missed = [target for report in reports for target in report.targets if not target.is_met]
     for target in missed:
         sys.stderr.write(
@@ -82,6 +83,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds, short ones")
     parser.add_argument("--json", action="store_true", help="print figures and samples as JSON")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a promise is missed")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="put the tables, and the picture, into this page"
+    )
     parser.add_argument(
         "--peers",
         type=Path,

@@ -13,7 +13,7 @@ from typing import Final
 
 from tests.bench.children import ChildError, Stub, measured, peer_command, reader
 from tests.bench.daemon import feed, lines
-from tests.bench.figures import Figure, Report, Target
+from tests.bench.figures import Figure, Report, Target, short
 from tests.bench.pages import Pages
 from tests.bench.peers import PEER_NAMES, pythons
 from tests.bench.server import STREAM
@@ -122,7 +122,13 @@ def run(session: Session) -> Report:
         for key, samples in found.items()
     }
     report.figures += figures.values()
-    report.targets += [target for each in PROMISES if (target := _target(each, figures))]
+    report.table = matrix(figures)
+    for promise in PROMISES:
+        target = _target(promise, figures)
+        if target is not None:
+            report.targets.append(target)
+        else:
+            report.skipped.append(f"whether {_promised(promise)}: not everybody was measured")
     return report
 
 
@@ -134,7 +140,7 @@ def take_turns(
 ) -> None:
     """Measure all, round by round; a peer that fails is left out, and does not stop the others."""
     left = dict(contenders)
-    for number in range(session.rounds()):
+    for number in range(session.rounds(3)):
         for key, measure in list(left.items()):
             session.say(f"read, round {number + 1}: {what(key)}")
             try:
@@ -144,6 +150,20 @@ def take_turns(
                     raise
                 report.skipped.append(f"{what(key)}: {str(error).splitlines()[-1]}")
                 del left[key], found[key]
+
+
+def matrix(figures: Mapping[Key, Figure]) -> str:
+    """Return a table of contenders by sizes: medians, over TLS and plain HTTP."""
+    head = " | ".join(size.name for size in SIZES)
+    lines = [f"{UNIT}, TLS / plain HTTP:", "", f"| | {head} |", "|---" * (len(SIZES) + 1) + "|"]
+    for name in NAMES:
+        wires = ("",) if name in WIRELESS else ("TLS", "plain")
+        cells = []
+        for size in SIZES:
+            found = [figures.get((size.name, wire, name)) for wire in wires]
+            cells.append(" / ".join("-" if it is None else short(it.median) for it in found))
+        lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def what(key: Key) -> str:
@@ -207,16 +227,16 @@ def _target(promise: Promise, figures: dict[tuple[str, str, str], Figure]) -> Ta
     other = figures.get((promise.size, wire, promise.than))
     if worker is None or other is None:
         return None
-    if promise.is_cheaper:
-        return Target(
-            what=f"{promise.size}, {promise.wire}: cheaper than {NAMES[promise.than]}",
-            samples=other.over(worker),
-            limit=promise.limit,
-            sense="at least",
-        )
     return Target(
-        what=f"{promise.size}, {promise.wire}: the worker next to {NAMES[promise.than]}",
-        samples=worker.over(other),
+        what=_promised(promise),
+        samples=other.over(worker) if promise.is_cheaper else worker.over(other),
         limit=promise.limit,
-        sense="at most",
+        sense="at least" if promise.is_cheaper else "at most",
     )
+
+
+def _promised(promise: Promise) -> str:
+    where, than = f"{promise.size}, {promise.wire}", NAMES[promise.than]
+    if promise.is_cheaper:
+        return f"{where}: cheaper than {than}"
+    return f"{where}: the worker next to {than}"

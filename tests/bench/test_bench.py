@@ -16,6 +16,7 @@ from kcl_py.aws.decode import decode_records
 from tests.bench import __main__ as command
 from tests.bench import idle, latency
 from tests.bench.figures import Figure, Report, Target, markdown, short, spread
+from tests.bench.page import with_table
 from tests.bench.pages import Pages, iterator, page_after, place_of
 from tests.bench.server import Gaps, front_with
 from tests.bench.watched import Look, all_read, between
@@ -49,6 +50,18 @@ def test_rounds_that_are_missing_are_no_ratio() -> None:
 
     with pytest.raises(ValueError, match="shorter"):
         mine.over(Figure(what="", unit="s", samples=(1.0,)))
+
+
+def test_a_page_gets_the_table_between_the_marks_of_its_benchmark_and_nothing_else() -> None:
+    page = "a\n<!-- bench: x -->\nold\n<!-- end -->\nb\n<!-- bench: y -->\n<!-- end -->\n"
+    report = Report(name="x", title="X \\1", skipped=["somebody"])
+
+    changed = with_table(page, report)
+
+    assert changed == page.replace("old\n", markdown(report) + "\n")
+    assert with_table(changed, report) == changed
+    with pytest.raises(ValueError, match="0 places"):
+        with_table(page, Report(name="z", title="Z"))
 
 
 @pytest.mark.parametrize(
