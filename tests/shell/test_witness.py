@@ -219,7 +219,7 @@ def test_an_epoch_that_goes_on_beside_the_next_is_caught(monkeypatch: pytest.Mon
 def test_a_fence_that_is_not_ended_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Runs, "move_fence", keep_fence)
 
-    assert any("though its fence was ended" in found for found in caught(pace=0.7))
+    assert any("though its fence was ended" in found for found in caught(pace=1.0))
 
 
 def test_two_threads_in_one_core_are_caught() -> None:

@@ -6,15 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kcl_py.core.commands import StartKind
+from kcl_py.core.consumer import supply
 from kcl_py.core.consumer.budget import PAGE_BYTES_MAX, Budget
 from kcl_py.core.consumer.pacing import Pacing
-from kcl_py.core.consumer.reading import Reading
+from kcl_py.core.consumer.reading import Reading, place_of
 from kcl_py.testing.mutants.arena_code import FAILING
 from kcl_py.testing.mutants.arena_shards import MEMORY
 from kcl_py.testing.mutants.mutant import ASSERTION, Room
 
 if TYPE_CHECKING:
+    from kcl_py.core.consumer.reading import Place
     from kcl_py.core.events import PageFetched
+    from kcl_py.core.leases.rows import LeaseRow
+    from kcl_py.records import Position
     from kcl_py.testing.mutants.mutant import Patches
 
 ROOM = Room("Reading (design, I5, I8, I11)")
@@ -59,6 +63,24 @@ def iterator_at(patches: Patches) -> None:
 
     patches.put(Reading, "_arrived", at)
     patches.put(Reading, "_report_lost", lambda self, asked, found: None)
+
+
+@ROOM.plant(
+    "the rest of an aggregated record is passed over",
+    "a position is read at",
+    "I5",
+    within=10,
+)
+def rest_of_an_aggregate(patches: Patches) -> None:
+    """A checkpoint lies inside of an aggregated record, and reading goes on behind that record."""
+
+    def behind(row: LeaseRow, after: Position | None) -> Place:
+        place = place_of(row, after)
+        if after is None or after.sub_sequence_number == 0:
+            return place
+        return replace(place, start=replace(place.start, kind=StartKind.AFTER))
+
+    patches.put(supply, "place_of", behind)
 
 
 @ROOM.plant(

@@ -16,6 +16,7 @@ from kcl_py.testing.seeds.swarm import (
     draw_habits,
     draw_record_bytes,
     draw_scale,
+    draw_user_records_max,
 )
 from kcl_py.testing.sim.code import Habits
 from kcl_py.testing.sim.faults import Faults
@@ -78,6 +79,7 @@ class Plan:
     Attributes:
         late_duration: Lease duration of whoever starts after the first workers, seconds.
         on_wire: Rows go through the codec and the engine's expressions; the log is the same.
+        user_records_max: Writers pack so many user records into one record, or fewer.
     """
 
     seed: int
@@ -93,6 +95,7 @@ class Plan:
     deeds: tuple[Deed, ...]
     ending: Ending = "heal"
     on_wire: bool = False
+    user_records_max: int = 1
 
     @property
     def config(self) -> WorkerConfig:
@@ -126,6 +129,7 @@ def draw_plan(seed: int) -> Plan:
         deeds=_draw_deeds(rng, scale.plague),
         ending=rng.choice(lost) if rng.random() < _TABLE_LOST else "heal",
         on_wire=rng.random() < _ON_WIRE,
+        user_records_max=draw_user_records_max(seed),
     )
 
 

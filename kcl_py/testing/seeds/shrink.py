@@ -144,6 +144,7 @@ class _Shears:
         for calmer in (
             replace(plan, habits=Habits(checkpointing=plan.habits.checkpointing)),
             replace(plan, record_bytes=None),
+            replace(plan, user_records_max=1),
             replace(plan, has_index=True),
             replace(plan, late_duration=plan.leases.duration),
             replace(plan, delivery=DeliveryConfig()),

@@ -100,6 +100,7 @@ def simulate_plan(
     )
     world.has_index = plan.has_index
     world.stream.record_bytes = plan.record_bytes
+    world.stream.user_records_max = plan.user_records_max
     world.trace.add("world", "plan", "", replace(plan, deeds=(), on_wire=False))
     failure: BaseException | None = None
     try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kcl_py.config import DeliveryConfig, LeaseConfig, PollingConfig, WorkerConfig
 from kcl_py.testing.sim.code import Habits
 from kcl_py.testing.sim.faults import Faults
-
-if TYPE_CHECKING:
-    import random
 
 MIB: Final = 1024 * 1024
 
@@ -106,6 +104,11 @@ def draw_config(rng: random.Random) -> WorkerConfig:
 def draw_record_bytes(rng: random.Random) -> int | None:
     """Return what a record counts: hardly anything, or so much that a few fill the memory."""
     return rng.choice((None, None, None, 50_000, MIB))
+
+
+def draw_user_records_max(seed: int) -> int:
+    """Return how many user records writers pack into one; drawn apart from all else."""
+    return random.Random(f"packing {seed}").choice((1, 1, 1, 5))
 
 
 def draw_faults(rng: random.Random) -> Faults:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
+from kcl_py.aggregation import Aggregate, deaggregate, deaggregate_page
 from kcl_py.core import commands, events
 from kcl_py.core.commands import StartKind
 from kcl_py.core.events import Failure, FailureKind
@@ -42,21 +44,31 @@ class ShardLog:
     """What was put into one shard, in order, as the checkers know it.
 
     Attributes:
+        records: User records: what a processor is to be given.
+        starts: For each record as the service has it, the place of its first user record.
         floors: Places before which retention has forgotten everything, at some time or other.
     """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.starts: list[int] = []
         self.floors: set[int] = set()
         self._index: dict[Position, int] = {}
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def add(self, record: Record) -> None:
-        """Note a record that was put."""
-        self._index[record.position] = len(self.records)
-        self.records.append(record)
+    def add(self, records: Sequence[Record]) -> None:
+        """Note the user records of one record that was put."""
+        self.starts.append(len(self.records))
+        for record in records:
+            self._index[record.position] = len(self.records)
+            self.records.append(record)
+
+    def trimmed(self, count: int) -> None:
+        """Note that retention has forgotten so many records, as the service counts them."""
+        is_known = count < len(self.starts)
+        self.floors.add(self.starts[count] if is_known else len(self.records))
 
     def index(self, position: Position) -> int:
         """Return the place of a record in the shard."""
@@ -85,11 +97,13 @@ class SimStream:
     Attributes:
         logs: By shard id: what was put.
         record_bytes: What each record counts, whatever is in it; None: what is in it.
+        user_records_max: Writers pack so many user records into one record, or fewer; 1: none.
     """
 
     def __init__(self, heap: EventHeap, faults: FaultSource, trace: Trace, *, shards: int) -> None:
         self.logs: dict[str, ShardLog] = {}
         self.record_bytes: int | None = None
+        self.user_records_max = 1
         self._heap = heap
         self._faults = faults
         self._trace = trace
@@ -118,7 +132,8 @@ class SimStream:
     # ------------------------------------------------------------------------------- for tests
 
     def put(self, data: bytes, key: str, *, hash_key: int | None = None) -> tuple[str, Record]:
-        """Put one record; return its shard and itself."""
+        """Put one record; return its shard and itself, or the last user record in it."""
+        data = _packed(data, key, 1 + crc32(data) % self.user_records_max)
         more = {} if hash_key is None else {"ExplicitHashKey": str(hash_key)}
         answer = self._call("PutRecord", Data=data, PartitionKey=key, **more)
         shard_id = str(answer["ShardId"])
@@ -133,8 +148,8 @@ class SimStream:
             partition_key=key,
             arrival_timestamp=arrival,
         )
-        log.add(record)
-        return shard_id, record
+        log.add(deaggregate(record).records)
+        return shard_id, log.records[-1]
 
     def shards(self) -> tuple[Shard, ...]:
         """Return all shards as they truly are now."""
@@ -195,7 +210,7 @@ class SimStream:
             return
         behind = log.records[place - 1].arrival_timestamp + 0.001
         shard.trim(behind if place == len(log) else log.records[place].arrival_timestamp)
-        log.floors.add(shard.oldest - FIRST_COUNTER)
+        log.trimmed(shard.oldest - FIRST_COUNTER)
         self._trace.add("stream", "trims", shard_id, *sorted(log.floors))
 
     def children_of(self, shard_id: str) -> tuple[Shard, ...]:
@@ -268,8 +283,9 @@ class SimStream:
         if faults.happens(faults.faults.empty_page):
             return _nothing(command, iterator)
         answer = self._call("GetRecords", ShardIterator=iterator, Limit=limit)
-        records = tuple(_record_of(item) for item in answer["Records"])
-        size = self._size_of(records)
+        raw = tuple(_record_of(item) for item in answer["Records"])
+        size = self._size_of(raw)
+        records = tuple(deaggregate_page(raw).records)
         following = answer.get("NextShardIterator")
         children: Sequence[Shard] = ()
         if following is None:
@@ -282,6 +298,7 @@ class SimStream:
             children=tuple(children),
             lag=answer["MillisBehindLatest"] / 1000,
             bytes_read=size,
+            span=(raw[0].sequence_number, raw[-1].sequence_number) if raw else None,
         )
 
     def _size_of(self, records: Sequence[Record]) -> int:
@@ -299,6 +316,16 @@ class SimStream:
             "GetShardIterator", ShardId=shard_id, ShardIteratorType=start.kind.value, **more
         )
         return str(answer["ShardIterator"])
+
+
+def _packed(data: bytes, key: str, count: int) -> bytes:
+    """Return a record of so many user records; of one: as it is."""
+    if count == 1:
+        return data
+    aggregate = Aggregate(size_bytes_max=1_000_000)
+    for number in range(count):
+        assert aggregate.add(b"%s.%d" % (data, number), key)
+    return aggregate.encode()
 
 
 def _nothing(command: commands.Fetch, iterator: str) -> events.PageFetched:
