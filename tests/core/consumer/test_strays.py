@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,6 +118,17 @@ def test_the_read_says_what_the_row_and_the_settings_say() -> None:
     house.returns()
 
     assert (house.fetches[KEY].hash_range, house.fetches[KEY].strays) == ((5, 9), "drop")
+
+
+@pytest.mark.parametrize(("parents", "told"), [((), None), (("shardId-0",), (5, 9))])
+def test_under_deliver_only_children_of_a_resharding_are_told_their_range(
+    parents: tuple[str, ...], told: tuple[int, int] | None
+) -> None:
+    house = House()
+    house.begin(hash_range=(5, 9), parents=parents)
+    house.returns()
+
+    assert house.fetches[KEY].hash_range == told
 
 
 def test_without_a_range_nothing_is_a_stray() -> None:
