@@ -103,10 +103,9 @@ def deaggregate_page(
         ConfigError: An argument is wrong. Records never raise.
     """
     _check(hash_range, strays, user_records_max)
-    for record in records:
-        if record.data.startswith(MAGIC):
-            break
-    else:
+    # What begins with it is not less; a comparison takes half the time of `startswith`.
+    suspects = [record for record in records if record.data >= MAGIC]
+    if not any(record.data.startswith(MAGIC) for record in suspects):
         return Deaggregated(records)
     detector = None
     if hash_range is not None and hash_range != WHOLE_RANGE:

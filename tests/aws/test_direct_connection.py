@@ -108,8 +108,20 @@ def test_a_connection_that_the_server_closed_is_replaced_before_it_is_used() -> 
     with served(says_and_closes(WELL)) as (server, pool):
         pool.ask(REQUEST)
         idle = pool._idle[0]
+        idle.used_at -= module.FRESH_SECONDS
         while idle.is_usable(time.monotonic()):
             """Its goodbye is on its way."""
+
+        pool.ask(REQUEST)
+
+        assert used(server) == [1, 2]
+
+
+def test_one_that_answered_just_now_is_used_without_asking_and_its_end_is_a_failed_call() -> None:
+    with served(says_and_closes(WELL)) as (server, pool):
+        pool.ask(REQUEST)
+        with pytest.raises(boto.ConnectionClosedError):
+            pool.ask(REQUEST)
 
         pool.ask(REQUEST)
 

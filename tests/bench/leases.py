@@ -92,7 +92,12 @@ def renew_as_worker(count: int) -> Callable[[int], None]:
     from kcl_py.core.events import Applied
 
     clients = _clients()
-    table = LeaseTable(writes=clients.lease_writes, reads=clients.table_reads, name=APP)
+    table = LeaseTable(
+        writes=clients.lease_writes,
+        reads=clients.table_reads,
+        name=APP,
+        update_item=clients.update_item,
+    )
     writes = list(_writes(count))
 
     def renew(number: int) -> None:

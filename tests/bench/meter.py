@@ -31,6 +31,16 @@ def rss_mib() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
+def rss_mib_max() -> float:
+    """Return the most resident memory that this process ever had, MiB.
+
+    Not `ru_maxrss`, which begins with what the parent had.
+    """
+    with open("/proc/self/status") as status:  # noqa: PTH123 - as above
+        peak = next(line for line in status if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) / 1024
+
+
 class Meter:
     """Counts records, a batch at a time, and marks where measuring begins and ends.
 

@@ -36,8 +36,8 @@ def update(path: Path, reports: Sequence[Report]) -> None:
 def with_table(text: str, report: Report) -> str:
     """Return a page with the table of a report between the marks of its name."""
     begin, end = f"<!-- bench: {report.name} -->", "<!-- end -->"
-    place = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
-    changed, count = place.subn(lambda _: markdown(report) + "\n", text)
+    place = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
+    changed, count = place.subn(lambda _: f"{begin}\n{markdown(report)}\n{end}", text)
     if count != 1:
         raise ValueError(f"the page has {count} places for {begin}")
     return changed

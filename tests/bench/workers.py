@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import struct
 import sys
 import threading
@@ -22,7 +21,7 @@ from typing import Any, Final
 
 from kcl_py import Batch, LeaseConfig, Worker, WorkerConfig, WorkerEvent
 from kcl_py.local.environment import REGION
-from tests.bench.meter import rss_mib
+from tests.bench.meter import rss_mib, rss_mib_max
 from tests.bench.server import STREAM
 
 SENT_AT: Final = struct.Struct("<d")
@@ -104,7 +103,7 @@ def look(worker: Worker, watch: Watch) -> dict[str, Any]:
         "at_tip": sum(shard.lag == 0 for shard in shards),
         "fence_in": min((shard.fence_in for shard in shards), default=0.0),
         "rss_mib": rss_mib(),
-        "rss_mib_max": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rss_mib_max": rss_mib_max(),
         "after": (time.process_time(), time.perf_counter()),
     }
 

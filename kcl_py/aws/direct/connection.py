@@ -25,6 +25,12 @@ IDLE_SECONDS_MAX: Final = 20.0
 that nobody promises; a request that crosses with that is a failed call."""
 
 
+FRESH_SECONDS: Final = 1.0
+"""A server that answered so shortly ago, without a goodbye, is not asked whether it said it since:
+that would be a system call, and a turn of the other threads, for every call of a busy worker. If it
+did, the call fails, as it would if it did a moment later."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where requests go, and how long they may take.
@@ -55,6 +61,8 @@ class Connection:
         self._deadline: float | None = None
         self._reader = Reader(self._receive)
         self._has_news = _watch(sock)
+        # What TLS has opened already is no news to the socket below it.
+        self._has_opened = sock.pending if isinstance(sock, ssl.SSLSocket) else lambda: 0
         self.used_at = time.monotonic()
 
     @classmethod
@@ -94,7 +102,10 @@ class Connection:
 
     def is_usable(self, now: float) -> bool:
         """Is it young, and has the server said nothing since the last answer, not even goodbye?"""
-        return now - self.used_at < IDLE_SECONDS_MAX and not self._has_news()
+        if self._has_opened():
+            return False
+        unused = now - self.used_at
+        return unused < FRESH_SECONDS or (unused < IDLE_SECONDS_MAX and not self._has_news())
 
     def close(self) -> None:
         """Give it up. Never raises."""
@@ -225,17 +236,8 @@ def _left(seconds: float, deadline: float | None) -> float:
 
 def _watch(sock: socket.socket) -> Callable[[], object]:
     """Return a question: is there anything to read, be it the end?"""
-    has_news: Callable[[], object]
     if hasattr(select, "poll"):
         poll = select.poll()
         poll.register(sock, select.POLLIN | select.POLLERR | select.POLLHUP)
-        has_news = partial(poll.poll, 0)
-    else:  # Windows
-
-        def has_news() -> object:
-            return select.select([sock], [], [], 0)[0]
-
-    if isinstance(sock, ssl.SSLSocket):
-        # What TLS has opened already is no news to the socket below it.
-        return lambda: sock.pending() or has_news()
-    return has_news
+        return partial(poll.poll, 0)
+    return lambda: select.select([sock], [], [], 0)[0]  # Windows

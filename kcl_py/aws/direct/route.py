@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import ssl
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -51,12 +52,15 @@ class Route:
         signer: How they are signed.
         top: Request line and the headers that are the same every time.
         account_id: Of the credentials that the address was made for; it may be in the address.
+        calls, count: Name each call: random once, then counted, since randomness is a system call.
     """
 
     place: Place
     signer: Signer
     top: str
     account_id: str | None
+    calls: str = field(default_factory=lambda: str(uuid.uuid4())[:24])
+    count: Iterator[int] = field(default_factory=count)
 
     def spell(self, keys: Keys, body: bytes, now: float) -> bytes:
         """Return a whole signed request.
@@ -68,7 +72,7 @@ class Route:
         """
         signed = self.signer.headers(keys, body, now)
         head = (
-            f"{self.top}amz-sdk-invocation-id: {uuid.uuid4()}\r\n"
+            f"{self.top}amz-sdk-invocation-id: {self.calls}{next(self.count):012x}\r\n"
             f"Content-Length: {len(body)}\r\n{signed}\r\n"
         )
         return head.encode("ascii") + body
