@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kcl_py.local.errors import AwsError, unknown_operation
-from kcl_py.local.kinesis import lifecycle, reading, records, resharding
+from kcl_py.local.kinesis import lifecycle, reading, records, resharding, tags
 from kcl_py.local.kinesis.account import Account, Answer, Request
 from kcl_py.local.kinesis.saving import dump_account, load_account
 from kcl_py.local.kinesis.settings import KinesisSettings
@@ -41,9 +41,12 @@ _OPERATIONS = {
     "DecreaseStreamRetentionPeriod": _on_stream(
         lifecycle.decrease_retention, "RetentionPeriodHours"
     ),
-    "AddTagsToStream": _on_stream(lifecycle.add_tags, "Tags"),
-    "RemoveTagsFromStream": _on_stream(lifecycle.remove_tags, "TagKeys"),
-    "ListTagsForStream": _on_stream(lifecycle.list_tags, "ExclusiveStartTagKey", "Limit"),
+    "AddTagsToStream": _on_stream(tags.add_tags, "Tags"),
+    "RemoveTagsFromStream": _on_stream(tags.remove_tags, "TagKeys"),
+    "ListTagsForStream": _on_stream(tags.list_tags, "ExclusiveStartTagKey", "Limit"),
+    "TagResource": _Operation(tags.tag_resource, frozenset({"ResourceARN", "Tags"})),
+    "UntagResource": _Operation(tags.untag_resource, frozenset({"ResourceARN", "TagKeys"})),
+    "ListTagsForResource": _Operation(tags.list_resource_tags, frozenset({"ResourceARN"})),
     "ListShards": _on_stream(
         resharding.list_shards,
         "NextToken",

@@ -7,16 +7,15 @@ from typing import Any
 from kcl_py.local.errors import AwsError, invalid
 from kcl_py.local.kinesis.account import Account, Answer, Request, new_stream_name
 from kcl_py.local.kinesis.streams import Stream, stream_arn
+from kcl_py.local.kinesis.tags import put_tags
 from kcl_py.local.parameters import (
     mapping,
     optional_text,
     optional_whole,
     required_whole,
-    sequence,
 )
 
 _RETENTION_HOURS = (24, 8760)
-_TAGS_MAX = 50
 
 
 def create_stream(account: Account, request: Request) -> Answer:
@@ -35,7 +34,7 @@ def create_stream(account: Account, request: Request) -> Answer:
             f"the account would have more than {account.settings.shards_max} open shards",
         )
     stream = Stream(name, count, now, now + account.settings.create_seconds)
-    _add_tags(stream, mapping(request, "Tags"))
+    put_tags(stream.tags, mapping(request, "Tags"))
     stream.settle(now)
     account.streams[name] = stream
     return {}
@@ -120,32 +119,6 @@ def decrease_retention(account: Account, request: Request) -> Answer:
     return _change_retention(account, request, grow=False)
 
 
-def add_tags(account: Account, request: Request) -> Answer:
-    """AddTagsToStream."""
-    _add_tags(account.find(request), mapping(request, "Tags"))
-    return {}
-
-
-def remove_tags(account: Account, request: Request) -> Answer:
-    """RemoveTagsFromStream."""
-    stream = account.find(request)
-    for key in sequence(request, "TagKeys"):
-        stream.tags.pop(key, None)
-    return {}
-
-
-def list_tags(account: Account, request: Request) -> Answer:
-    """ListTagsForStream, by key."""
-    stream = account.find(request)
-    after = optional_text(request, "ExclusiveStartTagKey") or ""
-    limit = optional_whole(request, "Limit", 1, 50) or 50
-    keys = sorted(key for key in stream.tags if key > after)
-    return {
-        "Tags": [{"Key": key, "Value": stream.tags[key]} for key in keys[:limit]],
-        "HasMoreTags": len(keys) > limit,
-    }
-
-
 def _change_retention(account: Account, request: Request, *, grow: bool) -> Answer:
     hours = required_whole(request, "RetentionPeriodHours", *_RETENTION_HOURS)
     stream = account.changeable(request)
@@ -164,12 +137,6 @@ def _change_retention(account: Account, request: Request, *, grow: bool) -> Answ
     stream.status = "UPDATING"
     stream.settle(account.clock())
     return {}
-
-
-def _add_tags(stream: Stream, tags: dict[str, Any]) -> None:
-    if len(stream.tags.keys() | tags.keys()) > _TAGS_MAX:
-        raise AwsError("LimitExceededException", f"a stream has at most {_TAGS_MAX} tags")
-    stream.tags.update(tags)
 
 
 def _summary(stream: Stream) -> dict[str, Any]:
