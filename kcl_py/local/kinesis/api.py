@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kcl_py.local.errors import AwsError, unknown_operation
-from kcl_py.local.kinesis import lifecycle, reading, records, resharding, tags
+from kcl_py.local.kinesis import changes, lifecycle, reading, records, resharding, tags
 from kcl_py.local.kinesis.account import Account, Answer, Request
 from kcl_py.local.kinesis.saving import dump_account, load_account
 from kcl_py.local.kinesis.settings import KinesisSettings
@@ -35,12 +35,12 @@ _OPERATIONS = {
     "DescribeStream": _on_stream(lifecycle.describe_stream, "Limit", "ExclusiveStartShardId"),
     "DescribeStreamSummary": _on_stream(lifecycle.describe_stream_summary),
     "DescribeLimits": _Operation(lifecycle.describe_limits, frozenset()),
-    "IncreaseStreamRetentionPeriod": _on_stream(
-        lifecycle.increase_retention, "RetentionPeriodHours"
-    ),
-    "DecreaseStreamRetentionPeriod": _on_stream(
-        lifecycle.decrease_retention, "RetentionPeriodHours"
-    ),
+    "IncreaseStreamRetentionPeriod": _on_stream(changes.increase_retention, "RetentionPeriodHours"),
+    "DecreaseStreamRetentionPeriod": _on_stream(changes.decrease_retention, "RetentionPeriodHours"),
+    "EnableEnhancedMonitoring": _on_stream(changes.enable_monitoring, "ShardLevelMetrics"),
+    "DisableEnhancedMonitoring": _on_stream(changes.disable_monitoring, "ShardLevelMetrics"),
+    "StartStreamEncryption": _on_stream(changes.start_encryption, "EncryptionType", "KeyId"),
+    "StopStreamEncryption": _on_stream(changes.stop_encryption, "EncryptionType", "KeyId"),
     "AddTagsToStream": _on_stream(tags.add_tags, "Tags"),
     "RemoveTagsFromStream": _on_stream(tags.remove_tags, "TagKeys"),
     "ListTagsForStream": _on_stream(tags.list_tags, "ExclusiveStartTagKey", "Limit"),

@@ -15,8 +15,6 @@ from kcl_py.local.parameters import (
     required_whole,
 )
 
-_RETENTION_HOURS = (24, 8760)
-
 
 def create_stream(account: Account, request: Request) -> Answer:
     """CreateStream, provisioned only."""
@@ -109,49 +107,22 @@ def describe_limits(account: Account, _request: Request) -> Answer:
     }
 
 
-def increase_retention(account: Account, request: Request) -> Answer:
-    """IncreaseStreamRetentionPeriod."""
-    return _change_retention(account, request, grow=True)
-
-
-def decrease_retention(account: Account, request: Request) -> Answer:
-    """DecreaseStreamRetentionPeriod."""
-    return _change_retention(account, request, grow=False)
-
-
-def _change_retention(account: Account, request: Request, *, grow: bool) -> Answer:
-    hours = required_whole(request, "RetentionPeriodHours", *_RETENTION_HOURS)
-    stream = account.changeable(request)
-    if (hours < stream.retention_hours) if grow else (hours > stream.retention_hours):
-        raise AwsError(
-            "InvalidArgumentException",
-            f"the retention is {stream.retention_hours} hours; {hours} is on the wrong side of it",
-        )
-
-    def change(now: float) -> None:
-        for shard in stream.shards.values():
-            shard.trim(now - stream.retention_seconds)
-        stream.retention_hours = hours
-
-    stream.after(account.clock() + account.settings.update_seconds, change)
-    stream.status = "UPDATING"
-    stream.settle(account.clock())
-    return {}
-
-
 def _summary(stream: Stream) -> dict[str, Any]:
     return {
         "StreamName": stream.name,
         "StreamARN": stream_arn(stream.name),
         "StreamStatus": stream.status,
-        "StreamModeDetails": {"StreamMode": "PROVISIONED"},
+        "StreamModeDetails": {"StreamMode": stream.mode},
         "StreamCreationTimestamp": stream.made_at,
     }
 
 
 def _settings(stream: Stream) -> dict[str, Any]:
-    return {
+    settings: dict[str, Any] = {
         "RetentionPeriodHours": stream.retention_hours,
-        "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
-        "EncryptionType": "NONE",
+        "EnhancedMonitoring": [{"ShardLevelMetrics": list(stream.metrics)}],
+        "EncryptionType": "NONE" if stream.encryption_key is None else "KMS",
     }
+    if stream.encryption_key is not None:
+        settings["KeyId"] = stream.encryption_key
+    return settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kcl_py.local.errors import AwsError
+
 # Source of all numbers: "Quotas and limits" of the Kinesis Data Streams developer guide.
 WRITE_BYTES_PER_SECOND = 1_048_576
 WRITE_RECORDS_PER_SECOND = 1_000
@@ -29,6 +31,12 @@ CALLS_PER_SECOND = {
     "ListTagsForStream": 5,
     "RemoveTagsFromStream": 5,
 }
+CHANGES_PER_DAY = {
+    "UpdateStreamMode": 2,
+    "StartStreamEncryption": 25,
+    "StopStreamEncryption": 25,
+}
+_DAY_SECONDS = 86_400.0
 
 
 class Bucket:
@@ -74,3 +82,28 @@ class CallRates:
         """Whether this call still fits into its second."""
         bucket = self._buckets.get(operation)
         return bucket is None or bucket.take(1, now)
+
+
+class RollingCounts:
+    """How often a stream was changed in the last 24 hours, by operation."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, list[float]] = {}
+
+    def check(self, operation: str, now: float) -> None:
+        """Refuse the change that is one too many.
+
+        Raises:
+            AwsError: It was made as often as `CHANGES_PER_DAY` allows.
+        """
+        recent = [at for at in self._times.get(operation, ()) if at > now - _DAY_SECONDS]
+        self._times[operation] = recent
+        limit = CHANGES_PER_DAY[operation]
+        if len(recent) >= limit:
+            raise AwsError(
+                "LimitExceededException", f"{operation} was done {limit} times in 24 hours"
+            )
+
+    def note(self, operation: str, now: float) -> None:
+        """Count a change that is being made."""
+        self._times.setdefault(operation, []).append(now)

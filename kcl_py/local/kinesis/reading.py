@@ -56,7 +56,7 @@ def get_records(account: Account, request: Request) -> Answer:
     if account.settings.limits:
         shard.read_bytes.draw(sum(len(record.data) + len(record.key) for record in page))
     answer: Answer = {
-        "Records": [_as_answer(record) for record in page],
+        "Records": [as_answer(record) for record in page],
         "MillisBehindLatest": _millis_behind(shard, page, position, now),
     }
     if shard.is_open or position < shard.tip:
@@ -66,13 +66,17 @@ def get_records(account: Account, request: Request) -> Answer:
     return answer
 
 
-def _as_answer(record: StoredRecord) -> dict[str, object]:
-    return {
+def as_answer(record: StoredRecord) -> dict[str, object]:
+    """A record as GetRecords and SubscribeToShard show it."""
+    answer: dict[str, object] = {
         "SequenceNumber": record.sequence_number,
         "ApproximateArrivalTimestamp": record.arrival,
         "Data": record.data,
         "PartitionKey": record.key,
     }
+    if record.is_encrypted:
+        answer["EncryptionType"] = "KMS"
+    return answer
 
 
 def _page(account: Account, shard: Shard, position: int, limit: int) -> list[StoredRecord]:

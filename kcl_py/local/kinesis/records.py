@@ -26,8 +26,9 @@ def put_record(account: Account, request: Request) -> Answer:
     fails = account.fail_record is not None and account.fail_record()
     if fails or not _fits(account, shard, size, now):
         raise AwsError(_TOO_MUCH, _too_much(stream, shard))
-    number = shard.append(request["Data"], request["PartitionKey"], now)
-    return {"ShardId": shard.shard_id, "SequenceNumber": number}
+    encrypts = stream.encryption_key is not None
+    number = shard.append(request["Data"], request["PartitionKey"], now, is_encrypted=encrypts)
+    return {"ShardId": shard.shard_id, "SequenceNumber": number} | _encryption(encrypts)
 
 
 def put_records(account: Account, request: Request) -> Answer:
@@ -44,6 +45,7 @@ def put_records(account: Account, request: Request) -> Answer:
     shards = [_shard_for(stream, entry) for entry in entries]
     now = account.clock()
     fails = account.fail_record
+    encrypts = stream.encryption_key is not None
     answers: list[dict[str, Any]] = []
     failed = 0
     for entry, size, shard in zip(entries, sizes, shards, strict=True):
@@ -51,9 +53,13 @@ def put_records(account: Account, request: Request) -> Answer:
             failed += 1
             answers.append({"ErrorCode": _TOO_MUCH, "ErrorMessage": _too_much(stream, shard)})
         else:
-            number = shard.append(entry["Data"], entry["PartitionKey"], now)
+            number = shard.append(entry["Data"], entry["PartitionKey"], now, is_encrypted=encrypts)
             answers.append({"SequenceNumber": number, "ShardId": shard.shard_id})
-    return {"FailedRecordCount": failed, "Records": answers}
+    return {"FailedRecordCount": failed, "Records": answers} | _encryption(encrypts)
+
+
+def _encryption(encrypts: bool) -> Answer:  # noqa: FBT001 - its name is its meaning
+    return {"EncryptionType": "KMS"} if encrypts else {}
 
 
 _TOO_MUCH = "ProvisionedThroughputExceededException"

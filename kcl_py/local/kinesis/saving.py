@@ -19,6 +19,10 @@ def dump_account(account: Account) -> dict[str, Any]:
                 "name": stream.name,
                 "made_at": stream.made_at,
                 "retention_hours": stream.retention_hours,
+                "mode": stream.mode,
+                "metrics": stream.metrics,
+                "encryption_key": stream.encryption_key,
+                "record_kib_max": stream.record_kib_max,
                 "tags": stream.tags,
                 "next_index": stream.next_index,
                 "shards": [shard.dump() for shard in stream.shards.values()],
@@ -35,6 +39,11 @@ def load_account(account: Account, saved: dict[str, Any]) -> None:
     for row in saved["streams"]:
         stream = Stream(row["name"], 1, row["made_at"], row["made_at"])
         stream.retention_hours = row["retention_hours"]
+        # What earlier versions did not save keeps its default.
+        stream.mode = row.get("mode", stream.mode)
+        stream.metrics = tuple(row.get("metrics", ()))
+        stream.encryption_key = row.get("encryption_key")
+        stream.record_kib_max = row.get("record_kib_max", stream.record_kib_max)
         stream.tags = dict(row["tags"])
         stream.restore([Shard.load(shard) for shard in row["shards"]], row["next_index"])
         account.streams[stream.name] = stream

@@ -27,6 +27,7 @@ class StoredRecord(NamedTuple):
     arrival: float
     data: bytes
     key: str
+    is_encrypted: bool = False
 
 
 def _arrival_of(record: StoredRecord) -> float:
@@ -80,13 +81,13 @@ class Shard:
         """The position of the first record that retention has left."""
         return self._oldest
 
-    def append(self, data: bytes, key: str, now: float) -> str:
+    def append(self, data: bytes, key: str, now: float, *, is_encrypted: bool = False) -> str:
         """Add a record; times of arrival never go back inside a shard."""
         arrival = math.floor(now * 1000) / 1000
         if self._records:
             arrival = max(arrival, self._records[-1].arrival)
         number = self._numbers.write(self.tip, int(arrival))
-        self._records.append(StoredRecord(number, arrival, data, key))
+        self._records.append(StoredRecord(number, arrival, data, key, is_encrypted))
         return number
 
     def close(self, now: float, children: Sequence[Shard]) -> None:

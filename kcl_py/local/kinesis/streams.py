@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
+from kcl_py.local.kinesis.limits import RollingCounts
 from kcl_py.local.kinesis.settings import ACCOUNT, REGION
 from kcl_py.local.kinesis.shards import Shard
 
@@ -34,7 +35,12 @@ class Stream:
         self.made_at = now
         self.status = "CREATING"
         self.retention_hours = 24
+        self.mode = "PROVISIONED"
+        self.metrics: tuple[str, ...] = ()
+        self.encryption_key: str | None = None
+        self.record_kib_max = 1024
         self.tags: dict[str, str] = {}
+        self.changes = RollingCounts()
         self.shards: dict[str, Shard] = {}
         self._next_index = 0
         self._open: list[Shard] = []

@@ -1,0 +1,148 @@
+"""Can monitoring, encryption, the mode and the size of records be changed as in the service?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kcl_py.local.kinesis.changes import METRICS
+from tests.local.worlds import KinesisWorld, refused
+
+DAY = 86_400.0
+
+
+def summary(world: KinesisWorld, name: str = "s") -> dict[str, Any]:
+    answer = world.call("DescribeStreamSummary", StreamName=name)
+    described: dict[str, Any] = answer["StreamDescriptionSummary"]
+    return described
+
+
+def metrics_of(world: KinesisWorld) -> list[str]:
+    listed: list[str] = summary(world)["EnhancedMonitoring"][0]["ShardLevelMetrics"]
+    return listed
+
+
+def change(world: KinesisWorld, operation: str, **request: Any) -> dict[str, Any]:
+    answer = world.call(operation, StreamName="s", **request)
+    world.clock.advance(1)
+    return answer
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.lists(st.sampled_from((*METRICS, "ALL")), min_size=1, max_size=7),
+        ),
+        max_size=6,
+    )
+)
+def test_metrics_come_and_go(steps: list[tuple[bool, list[str]]]) -> None:
+    world = KinesisWorld()
+    expected: set[str] = set()
+    for enables, named in steps:
+        operation = "EnableEnhancedMonitoring" if enables else "DisableEnhancedMonitoring"
+        answer = change(world, operation, ShardLevelMetrics=named)
+        assert set(answer["CurrentShardLevelMetrics"]) == expected
+        meant = set(METRICS) if "ALL" in named else set(named)
+        expected = expected | meant if enables else expected - meant
+        assert set(answer["DesiredShardLevelMetrics"]) == expected
+
+    assert sorted(metrics_of(world)) == sorted(expected)
+
+
+def test_metrics_hold_when_the_stream_is_active_again() -> None:
+    world = KinesisWorld(update_seconds=5.0)
+    answer = change(world, "EnableEnhancedMonitoring", ShardLevelMetrics=["ALL"])
+
+    assert answer["StreamARN"] == "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+    assert summary(world)["StreamStatus"] == "UPDATING"
+    assert metrics_of(world) == []
+    world.clock.advance(5)
+    assert metrics_of(world) == list(METRICS)
+
+
+@pytest.mark.parametrize("named", [[], ["Colour"], ["ALL", *METRICS], [7]])
+def test_bad_metrics_are_refused(named: list[Any]) -> None:
+    world = KinesisWorld()
+
+    error = refused(world.call, "EnableEnhancedMonitoring", StreamName="s", ShardLevelMetrics=named)
+
+    assert error.code == "ValidationException"
+
+
+def test_encryption_is_told_of_streams_puts_and_records() -> None:
+    world = KinesisWorld()
+    record = {"Data": b"x", "PartitionKey": "k"}
+    plain = world.call("PutRecord", StreamName="s", **record)
+    change(world, "StartStreamEncryption", EncryptionType="KMS", KeyId="alias/aws/kinesis")
+    one = world.call("PutRecord", StreamName="s", **record)
+    many = world.call("PutRecords", StreamName="s", Records=[record])
+
+    assert "EncryptionType" not in plain
+    assert one["EncryptionType"] == many["EncryptionType"] == "KMS"
+    assert summary(world)["EncryptionType"] == "KMS"
+    assert summary(world)["KeyId"] == "alias/aws/kinesis"
+    records = world.page(world.iterator())["Records"]
+    assert [record.get("EncryptionType") for record in records] == [None, "KMS", "KMS"]
+
+    change(world, "StopStreamEncryption", EncryptionType="KMS", KeyId="alias/aws/kinesis")
+    assert "EncryptionType" not in world.call("PutRecord", StreamName="s", **record)
+    assert summary(world)["EncryptionType"] == "NONE"
+    assert "KeyId" not in summary(world)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"EncryptionType": "NONE", "KeyId": "k"}, "InvalidArgumentException"),
+        ({"EncryptionType": "ROT13", "KeyId": "k"}, "ValidationException"),
+        ({"EncryptionType": "KMS"}, "ValidationException"),
+        ({"EncryptionType": "KMS", "KeyId": "k" * 2049}, "ValidationException"),
+    ],
+)
+def test_bad_encryption_is_refused(request_: dict[str, Any], code: str) -> None:
+    world = KinesisWorld()
+
+    for operation in ("StartStreamEncryption", "StopStreamEncryption"):
+        assert refused(world.call, operation, StreamName="s", **request_).code == code
+
+
+def test_only_the_key_in_use_ends_encryption() -> None:
+    world = KinesisWorld()
+    change(world, "StartStreamEncryption", EncryptionType="KMS", KeyId="one")
+
+    error = refused(change, world, "StopStreamEncryption", EncryptionType="KMS", KeyId="other")
+
+    assert error.code == "InvalidArgumentException"
+    assert summary(world)["KeyId"] == "one"
+
+
+def test_a_new_key_can_be_applied_25_times_a_day() -> None:
+    world = KinesisWorld(limits=True)
+    for number in range(25):
+        change(world, "StartStreamEncryption", EncryptionType="KMS", KeyId=f"key-{number}")
+    change(world, "StartStreamEncryption", EncryptionType="KMS", KeyId="key-24")
+
+    error = refused(change, world, "StartStreamEncryption", EncryptionType="KMS", KeyId="new")
+
+    assert error.code == "LimitExceededException"
+    world.clock.advance(DAY)
+    change(world, "StartStreamEncryption", EncryptionType="KMS", KeyId="new")
+
+
+def test_what_was_changed_outlives_a_restart() -> None:
+    world = KinesisWorld()
+    change(world, "EnableEnhancedMonitoring", ShardLevelMetrics=["IncomingBytes"])
+    change(world, "StartStreamEncryption", EncryptionType="KMS", KeyId="key")
+    world.put(b"secret")
+
+    other = KinesisWorld()
+    other.clock.now = world.clock.now
+    other.model.load(world.model.dump())
+
+    assert summary(other) == summary(world)
+    assert other.page(other.iterator())["Records"] == world.page(world.iterator())["Records"]
