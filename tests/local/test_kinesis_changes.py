@@ -146,3 +146,120 @@ def test_what_was_changed_outlives_a_restart() -> None:
 
     assert summary(other) == summary(world)
     assert other.page(other.iterator())["Records"] == world.page(world.iterator())["Records"]
+
+
+def set_mode(world: KinesisWorld, mode: str, name: str = "s") -> dict[str, Any]:
+    answer = world.call(
+        "UpdateStreamMode",
+        StreamARN=f"arn:aws:kinesis:us-east-1:000000000000:stream/{name}",
+        StreamModeDetails={"StreamMode": mode},
+    )
+    world.clock.advance(1)
+    return answer
+
+
+def test_an_on_demand_stream_begins_with_four_shards() -> None:
+    world = KinesisWorld()
+    world.call("CreateStream", StreamName="d", StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    world.clock.advance(1)
+
+    assert summary(world, "d")["OpenShardCount"] == 4
+    assert summary(world, "d")["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
+    limits = world.call("DescribeLimits")
+    assert (limits["OpenShardCount"], limits["OnDemandStreamCount"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        ({"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "ShardCount": 4}, "Validation"),
+        ({"StreamModeDetails": {"StreamMode": "SOMETIMES"}}, "Validation"),
+        ({"StreamModeDetails": {}, "ShardCount": 1}, "Validation"),
+        ({"StreamModeDetails": {"StreamMode": "PROVISIONED"}}, "Validation"),
+        ({"StreamModeDetails": {"StreamMode": "ON_DEMAND", "Warm": 1}}, "Validation"),
+        ({"ShardCount": 1, "WarmThroughputMiBps": 10}, "Validation"),
+        ({"ShardCount": 0}, "Validation"),
+        ({"ShardCount": 10}, "LimitExceeded"),
+    ],
+)
+def test_a_stream_that_cannot_be_made(request_: dict[str, Any], code: str) -> None:
+    world = KinesisWorld(shards_max=10)
+
+    error = refused(world.call, "CreateStream", StreamName="d", **request_)
+
+    assert error.code == f"{code}Exception"
+    assert world.call("ListStreams")["StreamNames"] == ["s"]
+
+
+def test_the_shards_of_an_on_demand_stream_are_the_services_business() -> None:
+    world = KinesisWorld(shards=2)
+    set_mode(world, "ON_DEMAND")
+    ids = world.shard_ids()
+
+    split = refused(world.split, ids[0], 1000)
+    merge = refused(world.merge, *ids)
+    count = refused(
+        world.call,
+        "UpdateShardCount",
+        StreamName="s",
+        TargetShardCount=3,
+        ScalingType="UNIFORM_SCALING",
+    )
+
+    assert {split.code, merge.code, count.code} == {"ValidationException"}
+    assert world.shard_ids() == ids
+    world.put(b"x")
+    set_mode(world, "PROVISIONED")
+    world.merge(*ids)
+    assert len(world.shard_ids()) == 3
+
+
+def test_the_mode_changes_twice_a_day() -> None:
+    world = KinesisWorld(limits=True)
+    set_mode(world, "ON_DEMAND")
+    set_mode(world, "ON_DEMAND")
+    set_mode(world, "PROVISIONED")
+
+    assert refused(set_mode, world, "ON_DEMAND").code == "LimitExceededException"
+    world.clock.advance(DAY)
+    set_mode(world, "ON_DEMAND")
+
+
+def test_an_account_has_so_many_on_demand_streams() -> None:
+    world = KinesisWorld(on_demand_streams_max=1)
+    world.call("CreateStream", StreamName="d", StreamModeDetails={"StreamMode": "ON_DEMAND"})
+
+    switched = refused(set_mode, world, "ON_DEMAND")
+    made = refused(
+        world.call, "CreateStream", StreamName="e", StreamModeDetails={"StreamMode": "ON_DEMAND"}
+    )
+
+    assert switched.code == made.code == "LimitExceededException"
+
+
+def test_a_stream_that_becomes_provisioned_counts_its_shards() -> None:
+    world = KinesisWorld(shards_max=4)
+    world.call("CreateStream", StreamName="d", StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    world.clock.advance(1)
+
+    assert refused(set_mode, world, "PROVISIONED", "d").code == "LimitExceededException"
+
+
+def test_five_streams_are_made_at_a_time() -> None:
+    world = KinesisWorld(limits=True, create_seconds=60.0)
+    world.clock.advance(60)
+    for number in range(5):
+        world.call("CreateStream", StreamName=f"t{number}", ShardCount=1)
+        world.clock.advance(1)
+
+    error = refused(world.call, "CreateStream", StreamName="u", ShardCount=1)
+
+    assert error.code == "LimitExceededException"
+    world.clock.advance(60)
+    world.call("CreateStream", StreamName="u", ShardCount=1)
+
+
+def test_the_account_has_no_commitment() -> None:
+    answer = KinesisWorld().call("DescribeAccountSettings")
+
+    assert answer == {"MinimumThroughputBillingCommitment": {"Status": "DISABLED"}}

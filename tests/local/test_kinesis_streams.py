@@ -157,7 +157,7 @@ def test_the_account_has_a_number_of_shards() -> None:
         "ShardLimit": 3,
         "OpenShardCount": 2,
         "OnDemandStreamCount": 0,
-        "OnDemandStreamCountLimit": 0,
+        "OnDemandStreamCountLimit": 50,
     }
 
 

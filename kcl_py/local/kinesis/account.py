@@ -12,7 +12,7 @@ from kcl_py.local.kinesis.limits import CallRates
 from kcl_py.local.kinesis.settings import ACCOUNT, KinesisSettings
 from kcl_py.local.kinesis.shards import Shard
 from kcl_py.local.kinesis.streams import Stream
-from kcl_py.local.parameters import optional_text, required_text
+from kcl_py.local.parameters import mapping, optional_text, refuse_unknown, required_text
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -65,6 +65,13 @@ class Account:
             )
         return stream
 
+    def scalable(self, request: Request) -> Stream:
+        """The stream, if it is ACTIVE and its shards are the caller's business."""
+        stream = self.find(request)
+        if stream.mode == "ON_DEMAND":
+            raise invalid(f"the service scales stream {stream.name}: its mode is ON_DEMAND")
+        return self.changeable(request)
+
     def shard(self, stream: Stream, shard_id: str) -> Shard:
         """A shard of the stream that retention has not forgotten."""
         shard = stream.shards.get(shard_id)
@@ -76,8 +83,32 @@ class Account:
         return shard
 
     def open_shard_count(self) -> int:
-        """Over all streams."""
-        return sum(len(stream.open_shards) for stream in self.streams.values())
+        """Over all provisioned streams."""
+        return sum(
+            len(stream.open_shards)
+            for stream in self.streams.values()
+            if stream.mode == "PROVISIONED"
+        )
+
+    def on_demand_count(self) -> int:
+        """How many streams are in the mode ON_DEMAND."""
+        return sum(stream.mode == "ON_DEMAND" for stream in self.streams.values())
+
+    def check_shards(self, more: int) -> None:
+        """Refuse what would make too many open shards."""
+        if self.open_shard_count() + more > self.settings.shards_max:
+            raise AwsError(
+                "LimitExceededException",
+                f"the account would have more than {self.settings.shards_max} open shards",
+            )
+
+    def check_on_demand(self) -> None:
+        """Refuse one stream too many in the mode ON_DEMAND."""
+        if self.on_demand_count() >= self.settings.on_demand_streams_max:
+            raise AwsError(
+                "LimitExceededException",
+                f"the account has {self.settings.on_demand_streams_max} on-demand streams already",
+            )
 
     def _settled(self, stream: Stream, now: float) -> bool:
         stream.settle(now)
@@ -109,6 +140,18 @@ def new_stream_name(request: Request) -> str:
     if not _NAME.fullmatch(name):
         raise invalid("StreamName must be 1 to 128 letters, digits, '_', '.' or '-'")
     return name
+
+
+def mode_of(request: Request) -> str | None:
+    """The mode in StreamModeDetails, if there is one."""
+    details = mapping(request, "StreamModeDetails")
+    if request.get("StreamModeDetails") is None:
+        return None
+    refuse_unknown("StreamModeDetails", details, {"StreamMode"})
+    mode = required_text(details, "StreamMode")
+    if mode not in ("PROVISIONED", "ON_DEMAND"):
+        raise invalid(f"there is no StreamMode {mode}")
+    return mode
 
 
 def _not_found(name: str) -> AwsError:

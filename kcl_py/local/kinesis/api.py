@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kcl_py.local.errors import AwsError, unknown_operation
-from kcl_py.local.kinesis import changes, lifecycle, reading, records, resharding, tags
+from kcl_py.local.kinesis import (
+    changes,
+    lifecycle,
+    reading,
+    records,
+    resharding,
+    scaling,
+    tags,
+)
 from kcl_py.local.kinesis.account import Account, Answer, Request
 from kcl_py.local.kinesis.saving import dump_account, load_account
 from kcl_py.local.kinesis.settings import KinesisSettings
@@ -35,6 +43,10 @@ _OPERATIONS = {
     "DescribeStream": _on_stream(lifecycle.describe_stream, "Limit", "ExclusiveStartShardId"),
     "DescribeStreamSummary": _on_stream(lifecycle.describe_stream_summary),
     "DescribeLimits": _Operation(lifecycle.describe_limits, frozenset()),
+    "DescribeAccountSettings": _Operation(lifecycle.describe_account_settings, frozenset()),
+    "UpdateStreamMode": _Operation(
+        changes.update_mode, frozenset({"StreamARN", "StreamModeDetails"})
+    ),
     "IncreaseStreamRetentionPeriod": _on_stream(changes.increase_retention, "RetentionPeriodHours"),
     "DecreaseStreamRetentionPeriod": _on_stream(changes.decrease_retention, "RetentionPeriodHours"),
     "EnableEnhancedMonitoring": _on_stream(changes.enable_monitoring, "ShardLevelMetrics"),
@@ -57,6 +69,7 @@ _OPERATIONS = {
     ),
     "SplitShard": _on_stream(resharding.split_shard, "ShardToSplit", "NewStartingHashKey"),
     "MergeShards": _on_stream(resharding.merge_shards, "ShardToMerge", "AdjacentShardToMerge"),
+    "UpdateShardCount": _on_stream(scaling.update_shard_count, "TargetShardCount", "ScalingType"),
     "PutRecord": _on_stream(
         records.put_record,
         "Data",

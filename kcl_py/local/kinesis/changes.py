@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcl_py.local.errors import AwsError, invalid
-from kcl_py.local.kinesis.account import Account, Answer, Request
+from kcl_py.local.kinesis.account import Account, Answer, Request, mode_of
 from kcl_py.local.kinesis.streams import Stream
 from kcl_py.local.parameters import required_text, required_whole, sequence
 
@@ -51,7 +51,7 @@ def start_encryption(account: Account, request: Request) -> Answer:
     key = _encryption_key(request)
     stream = account.changeable(request)
     if stream.encryption_key != key:
-        _count(account, stream, "StartStreamEncryption")
+        count_change(account, stream, "StartStreamEncryption")
 
     def change(_now: float) -> None:
         stream.encryption_key = key
@@ -67,10 +67,30 @@ def stop_encryption(account: Account, request: Request) -> Answer:
     if stream.encryption_key not in (key, None):
         raise AwsError("InvalidArgumentException", f"key {key} does not encrypt {stream.name}")
     if stream.encryption_key is not None:
-        _count(account, stream, "StopStreamEncryption")
+        count_change(account, stream, "StopStreamEncryption")
 
     def change(_now: float) -> None:
         stream.encryption_key = None
+
+    start_change(account, stream, change)
+    return {}
+
+
+def update_mode(account: Account, request: Request) -> Answer:
+    """UpdateStreamMode: the shards stay as they are, whichever way it goes."""
+    mode = mode_of(request)
+    if mode is None:
+        raise invalid("StreamModeDetails must not be empty")
+    stream = account.changeable({"StreamARN": required_text(request, "StreamARN")})
+    if mode != stream.mode:
+        if mode == "ON_DEMAND":
+            account.check_on_demand()
+        else:
+            account.check_shards(len(stream.open_shards))
+        count_change(account, stream, "UpdateStreamMode")
+
+    def change(_now: float) -> None:
+        stream.mode = mode
 
     start_change(account, stream, change)
     return {}
@@ -84,7 +104,8 @@ def start_change(account: Account, stream: Stream, change: Callable[[float], Non
     stream.settle(now)
 
 
-def _count(account: Account, stream: Stream, operation: str) -> None:
+def count_change(account: Account, stream: Stream, operation: str) -> None:
+    """Count a change that may be made so often in 24 hours; refuse one too many."""
     now = account.clock()
     if account.settings.limits:
         stream.changes.check(operation, now)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kcl_py.local.errors import AwsError, invalid
-from kcl_py.local.kinesis.account import Account, Answer, Request, new_stream_name
+from kcl_py.local.kinesis.account import (
+    Account,
+    Answer,
+    Request,
+    mode_of,
+    new_stream_name,
+)
 from kcl_py.local.kinesis.streams import Stream, stream_arn
 from kcl_py.local.kinesis.tags import put_tags
 from kcl_py.local.parameters import (
@@ -15,27 +21,50 @@ from kcl_py.local.parameters import (
     required_whole,
 )
 
+# Source: CreateStream, and "Choose the right mode": a new on-demand stream has four shards.
+_CREATING_MAX = 5
+_ON_DEMAND_SHARDS = 4
+
 
 def create_stream(account: Account, request: Request) -> Answer:
-    """CreateStream, provisioned only."""
+    """CreateStream, in both capacity modes."""
     name = new_stream_name(request)
-    if mapping(request, "StreamModeDetails").get("StreamMode", "PROVISIONED") != "PROVISIONED":
-        raise invalid("this engine knows provisioned streams only")
-    count = required_whole(request, "ShardCount", 1, 100_000)
+    mode = mode_of(request) or "PROVISIONED"
+    count = _first_shards(request, mode)
+    tags: dict[str, str] = {}
+    put_tags(tags, mapping(request, "Tags"))
     now = account.clock()
     account.settle(now)
     if name in account.streams:
         raise AwsError("ResourceInUseException", f"stream {name} exists already")
-    if account.open_shard_count() + count > account.settings.shards_max:
-        raise AwsError(
-            "LimitExceededException",
-            f"the account would have more than {account.settings.shards_max} open shards",
-        )
+    if mode == "ON_DEMAND":
+        account.check_on_demand()
+    else:
+        account.check_shards(count)
+    if account.settings.limits:
+        _check_creating(account)
     stream = Stream(name, count, now, now + account.settings.create_seconds)
-    put_tags(stream.tags, mapping(request, "Tags"))
+    stream.mode = mode
+    stream.tags = tags
     stream.settle(now)
     account.streams[name] = stream
     return {}
+
+
+def _first_shards(request: Request, mode: str) -> int:
+    if mode == "PROVISIONED":
+        return required_whole(request, "ShardCount", 1, 100_000)
+    if request.get("ShardCount") is not None:
+        raise invalid("ShardCount cannot be given with the mode ON_DEMAND")
+    return _ON_DEMAND_SHARDS
+
+
+def _check_creating(account: Account) -> None:
+    creating = sum(stream.status == "CREATING" for stream in account.streams.values())
+    if creating >= _CREATING_MAX:
+        raise AwsError(
+            "LimitExceededException", f"{_CREATING_MAX} streams are being created already"
+        )
 
 
 def delete_stream(account: Account, request: Request) -> Answer:
@@ -97,14 +126,19 @@ def describe_stream(account: Account, request: Request) -> Answer:
 
 
 def describe_limits(account: Account, _request: Request) -> Answer:
-    """DescribeLimits."""
+    """DescribeLimits. Shards of on-demand streams do not count against the limit of shards."""
     account.settle(account.clock())
     return {
         "ShardLimit": account.settings.shards_max,
         "OpenShardCount": account.open_shard_count(),
-        "OnDemandStreamCount": 0,
-        "OnDemandStreamCountLimit": 0,
+        "OnDemandStreamCount": account.on_demand_count(),
+        "OnDemandStreamCountLimit": account.settings.on_demand_streams_max,
     }
+
+
+def describe_account_settings(_account: Account, _request: Request) -> Answer:
+    """DescribeAccountSettings: no commitment was ever made."""
+    return {"MinimumThroughputBillingCommitment": {"Status": "DISABLED"}}
 
 
 def _summary(stream: Stream) -> dict[str, Any]:

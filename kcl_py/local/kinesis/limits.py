@@ -19,6 +19,7 @@ GET_BYTES_MAX = 10 * 1_048_576
 CALLS_PER_SECOND = {
     "CreateStream": 5,
     "DeleteStream": 5,
+    "DescribeAccountSettings": 5,
     "DescribeLimits": 1,
     "DescribeStream": 10,
     "DescribeStreamSummary": 20,
@@ -27,11 +28,14 @@ CALLS_PER_SECOND = {
     "ListStreams": 5,
     "MergeShards": 5,
     "SplitShard": 5,
+    "RegisterStreamConsumer": 5,
+    "UpdateShardCount": 10,
     "AddTagsToStream": 5,
     "ListTagsForStream": 5,
     "RemoveTagsFromStream": 5,
 }
 CHANGES_PER_DAY = {
+    "UpdateShardCount": 10,
     "UpdateStreamMode": 2,
     "StartStreamEncryption": 25,
     "StopStreamEncryption": 25,

@@ -7,8 +7,9 @@ from typing import Any
 
 from kcl_py.local.errors import AwsError, invalid
 from kcl_py.local.kinesis.account import Account, Answer, Request
+from kcl_py.local.kinesis.changes import start_change
 from kcl_py.local.kinesis.shards import Shard
-from kcl_py.local.kinesis.streams import Stream
+from kcl_py.local.kinesis.streams import Reshard, Stream
 from kcl_py.local.kinesis.tokens import seal, unseal
 from kcl_py.local.parameters import (
     mapping,
@@ -24,7 +25,7 @@ _PAGE_DEFAULT = 1_000
 
 def split_shard(account: Account, request: Request) -> Answer:
     """SplitShard: two children share the parent's hash keys."""
-    stream = account.changeable(request)
+    stream = account.scalable(request)
     parent = _open_shard(account, stream, required_text(request, "ShardToSplit"))
     text = required_text(request, "NewStartingHashKey")
     if not text.isdecimal():
@@ -42,7 +43,7 @@ def split_shard(account: Account, request: Request) -> Answer:
 
 def merge_shards(account: Account, request: Request) -> Answer:
     """MergeShards: one child takes the hash keys of two neighbours."""
-    stream = account.changeable(request)
+    stream = account.scalable(request)
     first = _open_shard(account, stream, required_text(request, "ShardToMerge"))
     second = _open_shard(account, stream, required_text(request, "AdjacentShardToMerge"))
     if first.last_key + 1 != second.first_key and second.last_key + 1 != first.first_key:
@@ -90,15 +91,8 @@ def _open_shard(account: Account, stream: Stream, shard_id: str) -> Shard:
 def _start_reshard(
     account: Account, stream: Stream, parents: list[Shard], ranges: list[tuple[int, int]]
 ) -> None:
-    growth = len(ranges) - len(parents)
-    if account.open_shard_count() + growth > account.settings.shards_max:
-        raise AwsError("LimitExceededException", "the account has no more open shards left")
-    now = account.clock()
-    stream.after(
-        now + account.settings.update_seconds, lambda at: stream.reshard(parents, ranges, at)
-    )
-    stream.status = "UPDATING"
-    stream.settle(now)
+    account.check_shards(len(ranges) - len(parents))
+    start_change(account, stream, lambda at: stream.reshard([Reshard(parents, ranges)], at))
 
 
 def _continue(account: Account, request: Request, token: str) -> tuple[Stream, str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from kcl_py.local.kinesis.limits import RollingCounts
 from kcl_py.local.kinesis.settings import ACCOUNT, REGION
@@ -24,6 +24,13 @@ def hash_key_of(partition_key: str) -> int:
     """Where a partition key lies among the hash keys."""
     digest = hashlib.md5(partition_key.encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest, "big")
+
+
+class Reshard(NamedTuple):
+    """Open shards of the stream that close, and the ranges of their children."""
+
+    parents: list[Shard]
+    ranges: list[tuple[int, int]]
 
 
 class Stream:
@@ -55,13 +62,17 @@ class Stream:
 
     def settle(self, now: float) -> None:
         """Catch up with the clock: finish what is due, forget what retention has passed."""
-        if self._due is not None and now >= self._due:
-            self.finish()
+        while self._due is not None and now >= self._due:
+            self._do_step()
         if len(self.shards) > len(self._open):
             self._drop_expired_shards(now - self.retention_seconds)
 
     def finish(self) -> None:
-        """Do the pending step now, as if it had been done when due."""
+        """Do all pending steps now, as if each had been done when due."""
+        while self._due is not None:
+            self._do_step()
+
+    def _do_step(self) -> None:
         due, step = self._due, self._step
         self._due = self._step = None
         if due is not None and step is not None:
@@ -86,11 +97,12 @@ class Stream:
         """The open shard that takes this hash key."""
         return self._open[bisect_right(self._open_starts, hash_key) - 1]
 
-    def reshard(self, parents: list[Shard], ranges: list[tuple[int, int]], now: float) -> None:
-        """Close the parents, open children in their place."""
-        children = [self._make_shard(keys, now, parents) for keys in ranges]
-        for parent in parents:
-            parent.close(now, children)
+    def reshard(self, steps: Iterable[Reshard], now: float) -> None:
+        """Close parents and open children in their place, all at once."""
+        for parents, ranges in steps:
+            children = [self._make_shard(keys, now, parents) for keys in ranges]
+            for parent in parents:
+                parent.close(now, children)
         self._index_open_shards()
 
     def children_of(self, shard: Shard) -> list[dict[str, Any]]:
