@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kcl_py.local.kinesis.changes import METRICS
 from tests.local.worlds import KinesisWorld, refused
 
+ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 DAY = 86_400.0
 
 
@@ -136,6 +137,9 @@ def test_a_new_key_can_be_applied_25_times_a_day() -> None:
 
 def test_what_was_changed_outlives_a_restart() -> None:
     world = KinesisWorld()
+    world.call("UpdateMaxRecordSize", StreamARN=ARN, MaxRecordSizeInKiB=2048)
+    world.clock.advance(1)
+    set_mode(world, "ON_DEMAND")
     change(world, "EnableEnhancedMonitoring", ShardLevelMetrics=["IncomingBytes"])
     change(world, "StartStreamEncryption", EncryptionType="KMS", KeyId="key")
     world.put(b"secret")
@@ -263,3 +267,44 @@ def test_the_account_has_no_commitment() -> None:
     answer = KinesisWorld().call("DescribeAccountSettings")
 
     assert answer == {"MinimumThroughputBillingCommitment": {"Status": "DISABLED"}}
+
+
+@pytest.mark.parametrize("kib", [1023, 10_241])
+def test_a_record_size_out_of_range(kib: int) -> None:
+    world = KinesisWorld()
+
+    update = refused(world.call, "UpdateMaxRecordSize", StreamARN=ARN, MaxRecordSizeInKiB=kib)
+    create = refused(
+        world.call, "CreateStream", StreamName="t", ShardCount=1, MaxRecordSizeInKiB=kib
+    )
+
+    assert update.code == create.code == "ValidationException"
+
+
+def test_the_largest_record_of_each_stream() -> None:
+    world = KinesisWorld()
+    world.call("CreateStream", StreamName="t", ShardCount=1, MaxRecordSizeInKiB=2048)
+    world.clock.advance(1)
+    sizes = {"s": 1024, "t": 2048}
+
+    for name, kib in sizes.items():
+        assert summary(world, name)["MaxRecordSizeInKiB"] == kib
+        fits = {"Data": b"x" * (kib * 1024 - 1), "PartitionKey": "k"}
+        exceeds = {"Data": b"x" * (kib * 1024), "PartitionKey": "k"}
+        world.call("PutRecord", StreamName=name, **fits)
+        world.call("PutRecords", StreamName=name, Records=[fits])
+        one = refused(world.call, "PutRecord", StreamName=name, **exceeds)
+        many = refused(world.call, "PutRecords", StreamName=name, Records=[fits, exceeds])
+        assert one.code == many.code == "ValidationException"
+
+
+def test_a_smaller_size_leaves_larger_records_to_be_read() -> None:
+    world = KinesisWorld()
+    world.call("UpdateMaxRecordSize", StreamARN=ARN, MaxRecordSizeInKiB=10_240)
+    world.clock.advance(1)
+    world.put(b"x" * 9_000_000)
+    world.call("UpdateMaxRecordSize", StreamARN=ARN, MaxRecordSizeInKiB=1024)
+    world.clock.advance(1)
+
+    assert refused(world.put, b"x" * 2_000_000).code == "ValidationException"
+    assert [len(data) for data in world.read()] == [9_000_000]

@@ -34,7 +34,7 @@ def _on_stream(run: Callable[[Account, Request], Answer], *parameters: str) -> _
 _OPERATIONS = {
     "CreateStream": _Operation(
         lifecycle.create_stream,
-        frozenset({"StreamName", "ShardCount", "StreamModeDetails", "Tags"}),
+        frozenset({"StreamName", "ShardCount", "StreamModeDetails", "Tags", "MaxRecordSizeInKiB"}),
     ),
     "DeleteStream": _on_stream(lifecycle.delete_stream, "EnforceConsumerDeletion"),
     "ListStreams": _Operation(
@@ -49,6 +49,9 @@ _OPERATIONS = {
     ),
     "IncreaseStreamRetentionPeriod": _on_stream(changes.increase_retention, "RetentionPeriodHours"),
     "DecreaseStreamRetentionPeriod": _on_stream(changes.decrease_retention, "RetentionPeriodHours"),
+    "UpdateMaxRecordSize": _Operation(
+        changes.update_record_size, frozenset({"StreamARN", "MaxRecordSizeInKiB"})
+    ),
     "EnableEnhancedMonitoring": _on_stream(changes.enable_monitoring, "ShardLevelMetrics"),
     "DisableEnhancedMonitoring": _on_stream(changes.disable_monitoring, "ShardLevelMetrics"),
     "StartStreamEncryption": _on_stream(changes.start_encryption, "EncryptionType", "KeyId"),

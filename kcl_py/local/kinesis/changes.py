@@ -10,6 +10,7 @@ from typing import Any
 
 from kcl_py.local.errors import AwsError, invalid
 from kcl_py.local.kinesis.account import Account, Answer, Request, mode_of
+from kcl_py.local.kinesis.limits import RECORD_KIB
 from kcl_py.local.kinesis.streams import Stream
 from kcl_py.local.parameters import required_text, required_whole, sequence
 
@@ -91,6 +92,18 @@ def update_mode(account: Account, request: Request) -> Answer:
 
     def change(_now: float) -> None:
         stream.mode = mode
+
+    start_change(account, stream, change)
+    return {}
+
+
+def update_record_size(account: Account, request: Request) -> Answer:
+    """UpdateMaxRecordSize."""
+    kib = required_whole(request, "MaxRecordSizeInKiB", *RECORD_KIB)
+    stream = account.changeable({"StreamARN": required_text(request, "StreamARN")})
+
+    def change(_now: float) -> None:
+        stream.record_kib_max = kib
 
     start_change(account, stream, change)
     return {}

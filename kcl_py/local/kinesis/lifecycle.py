@@ -12,6 +12,7 @@ from kcl_py.local.kinesis.account import (
     mode_of,
     new_stream_name,
 )
+from kcl_py.local.kinesis.limits import RECORD_KIB
 from kcl_py.local.kinesis.streams import Stream, stream_arn
 from kcl_py.local.kinesis.tags import put_tags
 from kcl_py.local.parameters import (
@@ -31,6 +32,7 @@ def create_stream(account: Account, request: Request) -> Answer:
     name = new_stream_name(request)
     mode = mode_of(request) or "PROVISIONED"
     count = _first_shards(request, mode)
+    record_kib_max = optional_whole(request, "MaxRecordSizeInKiB", *RECORD_KIB)
     tags: dict[str, str] = {}
     put_tags(tags, mapping(request, "Tags"))
     now = account.clock()
@@ -45,6 +47,7 @@ def create_stream(account: Account, request: Request) -> Answer:
         _check_creating(account)
     stream = Stream(name, count, now, now + account.settings.create_seconds)
     stream.mode = mode
+    stream.record_kib_max = record_kib_max or stream.record_kib_max
     stream.tags = tags
     stream.settle(now)
     account.streams[name] = stream
@@ -105,6 +108,7 @@ def describe_stream_summary(account: Account, request: Request) -> Answer:
     """DescribeStreamSummary."""
     stream = account.find(request)
     summary = _summary(stream) | _settings(stream)
+    summary |= {"MaxRecordSizeInKiB": stream.record_kib_max}
     summary |= {"OpenShardCount": len(stream.open_shards), "ConsumerCount": 0}
     return {"StreamDescriptionSummary": summary}
 

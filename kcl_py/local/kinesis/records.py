@@ -10,7 +10,7 @@ from kcl_py.local.kinesis.limits import (
     KEY_CHARACTERS_MAX,
     PUT_BYTES_MAX,
     PUT_RECORDS_MAX,
-    RECORD_BYTES_MAX,
+    WRITE_BYTES_PER_SECOND,
 )
 from kcl_py.local.kinesis.shards import Shard
 from kcl_py.local.kinesis.streams import HASH_KEYS, Stream, hash_key_of
@@ -20,7 +20,7 @@ from kcl_py.local.parameters import sequence
 def put_record(account: Account, request: Request) -> Answer:
     """PutRecord: refused as a whole when the shard's second is used up."""
     stream = account.usable(request)
-    size = _check(request)
+    size = _check(stream, request)
     shard = _shard_for(stream, request)
     now = account.clock()
     fails = account.fail_record is not None and account.fail_record()
@@ -37,7 +37,7 @@ def put_records(account: Account, request: Request) -> Answer:
     entries = sequence(request, "Records")
     if not 1 <= len(entries) <= PUT_RECORDS_MAX:
         raise invalid(f"Records must hold 1 to {PUT_RECORDS_MAX} records, not {len(entries)}")
-    sizes = [_check(entry) for entry in entries]
+    sizes = [_check(stream, entry) for entry in entries]
     if sum(sizes) > PUT_BYTES_MAX:
         raise AwsError(
             "InvalidArgumentException", f"the records are larger than {PUT_BYTES_MAX} bytes"
@@ -69,7 +69,7 @@ def _too_much(stream: Stream, shard: Shard) -> str:
     return f"rate exceeded for shard {shard.shard_id} in stream {stream.name}"
 
 
-def _check(entry: Any) -> int:  # noqa: ANN401
+def _check(stream: Stream, entry: Any) -> int:  # noqa: ANN401
     """Refuse a record that breaks a rule of its own; return its size."""
     data = entry.get("Data")
     key = entry.get("PartitionKey")
@@ -78,8 +78,8 @@ def _check(entry: Any) -> int:  # noqa: ANN401
     if not isinstance(key, str) or not 1 <= len(key) <= KEY_CHARACTERS_MAX:
         raise invalid(f"PartitionKey must be 1 to {KEY_CHARACTERS_MAX} characters")
     size = len(data) + (len(key) if key.isascii() else len(key.encode()))
-    if size > RECORD_BYTES_MAX:
-        raise invalid(f"a record with its key must not be larger than {RECORD_BYTES_MAX} bytes")
+    if size > stream.record_kib_max * 1024:
+        raise invalid(f"a record with its key must not be larger than {stream.record_kib_max} KiB")
     return size
 
 
@@ -97,7 +97,9 @@ def _shard_for(stream: Stream, entry: Any) -> Shard:  # noqa: ANN401
 def _fits(account: Account, shard: Shard, size: int, now: float) -> bool:
     if not account.settings.limits:
         return True
-    if not shard.write_bytes.holds(size, now) or not shard.write_records.take(1, now):
+    # A large record needs a full second and then silences the shard: on average the limit holds.
+    needed = min(size, WRITE_BYTES_PER_SECOND)
+    if not shard.write_bytes.holds(needed, now) or not shard.write_records.take(1, now):
         return False
     shard.write_bytes.draw(size)
     return True

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from kcl_py.local.kinesis.limits import RollingCounts
+from kcl_py.local.kinesis.limits import RECORD_KIB, RollingCounts
 from kcl_py.local.kinesis.settings import ACCOUNT, REGION
 from kcl_py.local.kinesis.shards import Shard
 
@@ -45,7 +45,7 @@ class Stream:
         self.mode = "PROVISIONED"
         self.metrics: tuple[str, ...] = ()
         self.encryption_key: str | None = None
-        self.record_kib_max = 1024
+        self.record_kib_max = RECORD_KIB[0]
         self.tags: dict[str, str] = {}
         self.changes = RollingCounts()
         self.shards: dict[str, Shard] = {}
