@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kcl_py.local.errors import AwsError, invalid
-from kcl_py.local.kinesis.limits import CallRates
+from kcl_py.local.kinesis.consumers import Consumer
+from kcl_py.local.kinesis.limits import CALLS_PER_SECOND, CallRates
 from kcl_py.local.kinesis.settings import ACCOUNT, KinesisSettings
 from kcl_py.local.kinesis.shards import Shard
 from kcl_py.local.kinesis.streams import Stream
@@ -19,6 +20,9 @@ Answer = dict[str, Any]
 
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 _ARN = re.compile(r"arn:[^:]+:kinesis:[^:]*:\d{12}:stream/([a-zA-Z0-9_.-]{1,128})")
+_CONSUMER_ARN = re.compile(
+    r"(arn:[^:]+:kinesis:[^:]*:\d{12}:stream/[a-zA-Z0-9_.-]+)/consumer/[a-zA-Z0-9_.-]+:[0-9]+"
+)
 
 
 class Account:
@@ -31,13 +35,18 @@ class Account:
         self.rng = rng
         self.settings = settings
         self.streams: dict[str, Stream] = {}
-        self.rates = CallRates()
+        self.rates = CallRates(CALLS_PER_SECOND)
         self.fail_record: Callable[[], bool] | None = None
 
     def settle(self, now: float) -> None:
         """Let every stream catch up; forget those whose deletion is done."""
         for stream in list(self.streams.values()):
             self._settled(stream, now)
+
+    def settled_streams(self) -> list[Stream]:
+        """All streams as they are now."""
+        self.settle(self.clock())
+        return list(self.streams.values())
 
     def find(self, request: Request) -> Stream:
         """The stream named by StreamName, StreamARN or both, in whatever state."""
@@ -81,6 +90,27 @@ class Account:
                 f"there is no shard {shard_id} in stream {stream.name} of account {ACCOUNT}",
             )
         return shard
+
+    def consumer(self, arn: str) -> tuple[Stream, Consumer]:
+        """The registered consumer of this ARN, in whatever state, and its stream."""
+        match = _CONSUMER_ARN.fullmatch(arn)
+        if match is None:
+            raise invalid("ConsumerARN is not the ARN of a consumer")
+        stream = self.find({"StreamARN": match[1]})
+        for consumer in stream.consumers.values():
+            if consumer.arn == arn:
+                return stream, consumer
+        raise AwsError("ResourceNotFoundException", f"consumer {arn} is not registered")
+
+    def check_rate(self, stream: Stream, operation: str) -> None:
+        """Refuse one call too many of those that are counted per stream."""
+        if self.settings.limits and not stream.rates.allow(operation, self.clock()):
+            raise AwsError("LimitExceededException", f"too many calls of {operation} this second")
+
+    def check_made_at(self, stream: Stream, made_at: float | None) -> None:
+        """Refuse a StreamCreationTimestamp of another stream; clients send whole seconds."""
+        if made_at is not None and int(made_at) != int(stream.made_at):
+            raise _not_found(f"{stream.name}, made at {made_at},")
 
     def open_shard_count(self) -> int:
         """Over all provisioned streams."""

@@ -12,6 +12,7 @@ from kcl_py.local.kinesis import (
     lifecycle,
     reading,
     records,
+    registration,
     resharding,
     scaling,
     tags,
@@ -30,6 +31,8 @@ class _Operation(NamedTuple):
 def _on_stream(run: Callable[[Account, Request], Answer], *parameters: str) -> _Operation:
     return _Operation(run, frozenset({"StreamName", "StreamARN", *parameters}))
 
+
+_CONSUMER = frozenset({"StreamARN", "ConsumerName", "ConsumerARN"})
 
 _OPERATIONS = {
     "CreateStream": _Operation(
@@ -72,6 +75,15 @@ _OPERATIONS = {
     ),
     "SplitShard": _on_stream(resharding.split_shard, "ShardToSplit", "NewStartingHashKey"),
     "MergeShards": _on_stream(resharding.merge_shards, "ShardToMerge", "AdjacentShardToMerge"),
+    "RegisterStreamConsumer": _Operation(
+        registration.register, frozenset({"StreamARN", "ConsumerName", "Tags"})
+    ),
+    "DescribeStreamConsumer": _Operation(registration.describe, _CONSUMER),
+    "DeregisterStreamConsumer": _Operation(registration.deregister, _CONSUMER),
+    "ListStreamConsumers": _Operation(
+        registration.list_consumers,
+        frozenset({"StreamARN", "NextToken", "MaxResults", "StreamCreationTimestamp"}),
+    ),
     "UpdateShardCount": _on_stream(scaling.update_shard_count, "TargetShardCount", "ScalingType"),
     "PutRecord": _on_stream(
         records.put_record,

@@ -16,6 +16,7 @@ from kcl_py.local.kinesis.limits import RECORD_KIB
 from kcl_py.local.kinesis.streams import Stream, stream_arn
 from kcl_py.local.kinesis.tags import put_tags
 from kcl_py.local.parameters import (
+    flag,
     mapping,
     optional_text,
     optional_whole,
@@ -72,15 +73,20 @@ def _check_creating(account: Account) -> None:
 
 def delete_stream(account: Account, request: Request) -> Answer:
     """DeleteStream; a second one while DELETING changes nothing."""
+    enforce = flag(request, "EnforceConsumerDeletion")
     stream = account.find(request)
     now = account.clock()
     if stream.status != "DELETING":
+        if not enforce and any(c.status != "DELETING" for c in stream.consumers.values()):
+            raise AwsError("ResourceInUseException", f"stream {stream.name} has consumers")
 
         def forget(_now: float) -> None:
             stream.status = "DELETED"
 
         stream.after(now + account.settings.delete_seconds, forget)
         stream.status = "DELETING"
+        for consumer in stream.consumers.values():
+            consumer.begin("DELETING", now + account.settings.delete_seconds)
     account.settle(now)
     return {}
 
@@ -109,7 +115,7 @@ def describe_stream_summary(account: Account, request: Request) -> Answer:
     stream = account.find(request)
     summary = _summary(stream) | _settings(stream)
     summary |= {"MaxRecordSizeInKiB": stream.record_kib_max}
-    summary |= {"OpenShardCount": len(stream.open_shards), "ConsumerCount": 0}
+    summary |= {"OpenShardCount": len(stream.open_shards), "ConsumerCount": len(stream.consumers)}
     return {"StreamDescriptionSummary": summary}
 
 

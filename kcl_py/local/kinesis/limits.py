@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kcl_py.local.errors import AwsError
 
 # Source of all numbers: "Quotas and limits" of the Kinesis Data Streams developer guide.
@@ -35,6 +37,13 @@ CALLS_PER_SECOND = {
     "ListTagsForStream": 5,
     "RemoveTagsFromStream": 5,
 }
+CALLS_PER_SECOND_OF_STREAM = {
+    "DeregisterStreamConsumer": 5,
+    "DescribeStreamConsumer": 20,
+    "ListStreamConsumers": 5,
+}
+CONSUMERS_MAX = 20
+CONSUMERS_CREATING_MAX = 5
 CHANGES_PER_DAY = {
     "UpdateShardCount": 10,
     "UpdateStreamMode": 2,
@@ -65,6 +74,11 @@ class Bucket:
         # The tolerance forgives what adding up fractions of a second loses.
         return self._level + 1e-6 >= amount
 
+    def ready_at(self, now: float) -> float:
+        """When there will be anything again, `now` at the earliest."""
+        self._refill(now)
+        return now + max(0.0, 1 - self._level) / self._rate
+
     def draw(self, amount: float) -> None:
         """Take it, into debt if need be: one large read silences the shard for some seconds."""
         self._level -= amount
@@ -78,10 +92,10 @@ class Bucket:
 
 
 class CallRates:
-    """The allowances of calls that change or list streams, per operation and account."""
+    """The allowances of calls that change or list, per operation, of an account or a stream."""
 
-    def __init__(self) -> None:
-        self._buckets = {name: Bucket(rate) for name, rate in CALLS_PER_SECOND.items()}
+    def __init__(self, per_second: Mapping[str, float]) -> None:
+        self._buckets = {name: Bucket(rate) for name, rate in per_second.items()}
 
     def allow(self, operation: str, now: float) -> bool:
         """Whether this call still fits into its second."""

@@ -61,6 +61,7 @@ def list_shards(account: Account, request: Request) -> Answer:
     token = optional_text(request, "NextToken")
     if token is None:
         stream = account.find(request)
+        account.check_made_at(stream, optional_time(request, "StreamCreationTimestamp"))
         after = optional_text(request, "ExclusiveStartShardId") or ""
         chosen = _filter(account, stream, mapping(request, "ShardFilter"))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcl_py.local.kinesis.account import Account
+from kcl_py.local.kinesis.consumers import Consumer
 from kcl_py.local.kinesis.shards import Shard
 from kcl_py.local.kinesis.streams import Stream
 
@@ -24,6 +25,11 @@ def dump_account(account: Account) -> dict[str, Any]:
                 "encryption_key": stream.encryption_key,
                 "record_kib_max": stream.record_kib_max,
                 "tags": stream.tags,
+                "consumers": [
+                    consumer.dump()
+                    for consumer in stream.consumers.values()
+                    if consumer.status != "DELETING"
+                ],
                 "next_index": stream.next_index,
                 "shards": [shard.dump() for shard in stream.shards.values()],
             }
@@ -45,5 +51,8 @@ def load_account(account: Account, saved: dict[str, Any]) -> None:
         stream.encryption_key = row.get("encryption_key")
         stream.record_kib_max = row.get("record_kib_max", stream.record_kib_max)
         stream.tags = dict(row["tags"])
+        for saved_consumer in row.get("consumers", ()):
+            consumer = Consumer.load(stream.arn, saved_consumer)
+            stream.consumers[consumer.name] = consumer
         stream.restore([Shard.load(shard) for shard in row["shards"]], row["next_index"])
         account.streams[stream.name] = stream

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from kcl_py.local.kinesis.limits import RECORD_KIB, RollingCounts
+from kcl_py.local.kinesis.consumers import Consumer
+from kcl_py.local.kinesis.limits import (
+    CALLS_PER_SECOND_OF_STREAM,
+    RECORD_KIB,
+    CallRates,
+    RollingCounts,
+)
 from kcl_py.local.kinesis.settings import ACCOUNT, REGION
 from kcl_py.local.kinesis.shards import Shard
 
@@ -48,6 +54,9 @@ class Stream:
         self.record_kib_max = RECORD_KIB[0]
         self.tags: dict[str, str] = {}
         self.changes = RollingCounts()
+        self.rates = CallRates(CALLS_PER_SECOND_OF_STREAM)
+        self.consumers: dict[str, Consumer] = {}
+        self._consumer_stamps: dict[str, int] = {}
         self.shards: dict[str, Shard] = {}
         self._next_index = 0
         self._open: list[Shard] = []
@@ -66,6 +75,8 @@ class Stream:
             self._do_step()
         if len(self.shards) > len(self._open):
             self._drop_expired_shards(now - self.retention_seconds)
+        if self.consumers:
+            self._settle_consumers(now)
 
     def finish(self) -> None:
         """Do all pending steps now, as if each had been done when due."""
@@ -130,6 +141,17 @@ class Stream:
     def next_index(self) -> int:
         """Of the next shard to be made."""
         return self._next_index
+
+    def consumer_stamp(self, name: str, now: float) -> int:
+        """The second for the ARN of a new consumer; no two of a name have the same ARN."""
+        stamp = max(int(now), self._consumer_stamps.get(name, 0) + 1)
+        self._consumer_stamps[name] = stamp
+        return stamp
+
+    def _settle_consumers(self, now: float) -> None:
+        gone = [name for name, consumer in self.consumers.items() if not consumer.settle(now)]
+        for name in gone:
+            del self.consumers[name]
 
     def _make_first_shards(self, count: int, _now: float) -> None:
         edges = [HASH_KEYS * number // count for number in range(count + 1)]

@@ -1,4 +1,4 @@
-"""Which tags do streams carry, by both families of operations?"""
+"""Which tags do streams and consumers carry, by both families of operations?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from kcl_py.local.errors import AwsError, invalid
 from kcl_py.local.kinesis.account import Account, Answer, Request
-from kcl_py.local.kinesis.streams import Stream
 from kcl_py.local.parameters import mapping, optional_text, optional_whole, required_text, sequence
 
 # Source of all numbers: TagMap, TagKeyList, TagKey, TagValue of the API reference.
@@ -126,8 +125,9 @@ def _tags_of(account: Account, request: Request, *, is_change: bool) -> dict[str
     if match is None:
         raise invalid("ResourceARN is not the ARN of a Kinesis resource")
     kind, _, name = match[1].partition("/")
-    if kind != "stream" or "/" in name:
+    if kind == "stream" and "/consumer/" in name:
+        return account.consumer(arn)[1].tags
+    if kind != "stream":
         raise AwsError("ResourceNotFoundException", f"there is no {match[1]} in this account")
     named = {"StreamARN": arn}
-    stream: Stream = account.changeable(named) if is_change else account.find(named)
-    return stream.tags
+    return (account.changeable(named) if is_change else account.find(named)).tags
