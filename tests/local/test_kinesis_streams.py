@@ -171,10 +171,10 @@ def test_what_would_have_to_be_ignored_is_refused(request_: dict[str, Any]) -> N
 
 
 def test_an_unknown_operation_is_refused_by_name() -> None:
-    error = refused(KinesisWorld().call, "SubscribeToShard")
+    error = refused(KinesisWorld().call, "CreateQueue")
 
     assert error.code == "UnknownOperationException"
-    assert "SubscribeToShard" in error.message
+    assert "CreateQueue" in error.message
 
 
 def test_name_and_arn_must_agree() -> None:

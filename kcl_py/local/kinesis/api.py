@@ -15,6 +15,7 @@ from kcl_py.local.kinesis import (
     registration,
     resharding,
     scaling,
+    subscriptions,
     tags,
 )
 from kcl_py.local.kinesis.account import Account, Answer, Request
@@ -84,6 +85,9 @@ _OPERATIONS = {
         registration.list_consumers,
         frozenset({"StreamARN", "NextToken", "MaxResults", "StreamCreationTimestamp"}),
     ),
+    "SubscribeToShard": _Operation(
+        subscriptions.subscribe, frozenset({"ConsumerARN", "ShardId", "StartingPosition"})
+    ),
     "UpdateShardCount": _on_stream(scaling.update_shard_count, "TargetShardCount", "ScalingType"),
     "PutRecord": _on_stream(
         records.put_record,
@@ -131,7 +135,7 @@ class Kinesis:
         self._account.fail_record = decide
 
     def call(self, operation: str, request: Request) -> Answer:
-        """Answer one request.
+        """Answer one request. `SubscribeToShard` is answered with a `Subscription`.
 
         Raises:
             AwsError: What the service would answer with an error, an unknown operation included.

@@ -22,6 +22,10 @@ class KinesisSettings:
         token_seconds: Life of a ListShards token. Source: ListShards, 300 seconds.
         shards_max: Open shards of the account. Source: quotas, us-east-1.
         on_demand_streams_max: Streams in the mode ON_DEMAND. Source: quotas.
+        subscription_seconds: Life of a subscription. Source: SubscribeToShard, 5 minutes.
+        heartbeat_seconds: A quiet subscription gets an empty event so often.
+        takeover_seconds: So long after a subscription the same consumer cannot subscribe to the
+            same shard; later it takes over. Source: SubscribeToShard, 5 seconds.
         empty_page_probability: How often GetRecords answers an empty page although there are
             records; the real service does so at will.
     """
@@ -34,4 +38,7 @@ class KinesisSettings:
     token_seconds: float = 300.0
     shards_max: int = 20_000
     on_demand_streams_max: int = 50
+    subscription_seconds: float = 300.0
+    heartbeat_seconds: float = 5.0
+    takeover_seconds: float = 5.0
     empty_page_probability: float = 0.0

@@ -68,6 +68,13 @@ class Stream:
     def after(self, due: float, step: Callable[[float], None]) -> None:
         """Do this at `due`, then be ACTIVE."""
         self._due, self._step = due, step
+        for shard in self._open:
+            shard.tell_watchers()
+
+    @property
+    def due(self) -> float | None:
+        """When the pending step is to be done, if there is one."""
+        return self._due
 
     def settle(self, now: float) -> None:
         """Catch up with the clock: finish what is due, forget what retention has passed."""
