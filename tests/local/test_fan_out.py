@@ -86,6 +86,12 @@ def first_records(stream: Any) -> list[bytes]:
     return [record["Data"] for record in first_event(stream)["Records"]]
 
 
+def assert_ends_in(stream: Any, code: str) -> None:
+    with pytest.raises(EventStreamError, match=code):
+        list(stream)
+    stream.close()
+
+
 @pytest.fixture(scope="module")
 def lasting() -> Iterator[Engine]:
     """Subscriptions last for long, and can be taken over at once."""
@@ -179,8 +185,7 @@ def test_a_second_subscription_takes_over(client: Client) -> None:
     first = client.subscribe()
     second = client.subscribe()
 
-    with pytest.raises(EventStreamError, match="ResourceInUseException"):
-        list(first)
+    assert_ends_in(first, "ResourceInUseException")
 
     client.put(b"1")
     assert first_records(second) == [b"1"]
@@ -207,8 +212,7 @@ def test_what_is_gone_ends_the_subscription(client: Client, ends_by: str) -> Non
     else:
         client.api.delete_stream(StreamName=client.name, EnforceConsumerDeletion=True)
 
-    with pytest.raises(EventStreamError, match="ResourceNotFoundException"):
-        list(stream)
+    assert_ends_in(stream, "ResourceNotFoundException")
 
 
 def test_large_records_arrive_whole(client: Client) -> None:

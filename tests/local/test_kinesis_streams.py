@@ -85,8 +85,8 @@ def test_nothing_else_changes_while_a_stream_is_updating() -> None:
 @pytest.mark.parametrize(
     ("operation", "hours", "code"),
     [
-        ("IncreaseStreamRetentionPeriod", 8761, "ValidationException"),
-        ("DecreaseStreamRetentionPeriod", 23, "ValidationException"),
+        ("IncreaseStreamRetentionPeriod", 8761, "InvalidArgumentException"),
+        ("DecreaseStreamRetentionPeriod", 23, "InvalidArgumentException"),
         ("DecreaseStreamRetentionPeriod", 48, "InvalidArgumentException"),
     ],
 )

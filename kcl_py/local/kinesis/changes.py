@@ -15,6 +15,7 @@ from kcl_py.local.kinesis.streams import Stream
 from kcl_py.local.parameters import required_text, required_whole, sequence
 
 _RETENTION_HOURS = (24, 8760)
+_WHOLE_MAX = 2**31 - 1
 _KEY_CHARACTERS_MAX = 2048
 METRICS = (
     "IncomingBytes",
@@ -126,7 +127,10 @@ def count_change(account: Account, stream: Stream, operation: str) -> None:
 
 
 def _change_retention(account: Account, request: Request, *, grow: bool) -> Answer:
-    hours = required_whole(request, "RetentionPeriodHours", *_RETENTION_HOURS)
+    hours = required_whole(request, "RetentionPeriodHours", -_WHOLE_MAX, _WHOLE_MAX)
+    low, high = _RETENTION_HOURS
+    if not low <= hours <= high:
+        raise AwsError("InvalidArgumentException", f"the retention is {low} to {high} hours")
     stream = account.changeable(request)
     if (hours < stream.retention_hours) if grow else (hours > stream.retention_hours):
         raise AwsError(

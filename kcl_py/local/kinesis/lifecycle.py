@@ -15,6 +15,7 @@ from kcl_py.local.kinesis.account import (
 from kcl_py.local.kinesis.limits import RECORD_KIB
 from kcl_py.local.kinesis.streams import Stream, stream_arn
 from kcl_py.local.kinesis.tags import put_tags
+from kcl_py.local.kinesis.tokens import seal, unseal
 from kcl_py.local.parameters import (
     flag,
     mapping,
@@ -25,6 +26,8 @@ from kcl_py.local.parameters import (
 
 # Source: CreateStream, and "Choose the right mode": a new on-demand stream has four shards.
 _CREATING_MAX = 5
+# Source: ListStreams and DescribeStream; whoever asks for more gets as many.
+_PAGE_MAX = 100
 _ON_DEMAND_SHARDS = 4
 
 
@@ -57,7 +60,7 @@ def create_stream(account: Account, request: Request) -> Answer:
 
 def _first_shards(request: Request, mode: str) -> int:
     if mode == "PROVISIONED":
-        return required_whole(request, "ShardCount", 1, 100_000)
+        return required_whole(request, "ShardCount", 1, 1_000_000)
     if request.get("ShardCount") is not None:
         raise invalid("ShardCount cannot be given with the mode ON_DEMAND")
     return _ON_DEMAND_SHARDS
@@ -94,11 +97,9 @@ def delete_stream(account: Account, request: Request) -> Answer:
 def list_streams(account: Account, request: Request) -> Answer:
     """ListStreams, by name."""
     account.settle(account.clock())
-    after = optional_text(request, "NextToken") or optional_text(
-        request, "ExclusiveStartStreamName"
-    )
-    limit = optional_whole(request, "Limit", 1, 10_000) or 100
-    names = sorted(name for name in account.streams if after is None or name > after)
+    after = _list_start(account, request)
+    limit = min(optional_whole(request, "Limit", 1, 10_000) or _PAGE_MAX, _PAGE_MAX)
+    names = sorted(name for name in account.streams if name > after)
     page = [account.streams[name] for name in names[:limit]]
     answer: Answer = {
         "StreamNames": [stream.name for stream in page],
@@ -106,8 +107,23 @@ def list_streams(account: Account, request: Request) -> Answer:
         "HasMoreStreams": len(names) > limit,
     }
     if len(names) > limit:
-        answer["NextToken"] = page[-1].name
+        answer["NextToken"] = seal("streams", [account.clock(), page[-1].name])
     return answer
+
+
+def _list_start(account: Account, request: Request) -> str:
+    """The name behind which a listing begins."""
+    token = optional_text(request, "NextToken")
+    name = optional_text(request, "ExclusiveStartStreamName")
+    if token is None:
+        return name or ""
+    fields = unseal("streams", token)
+    if fields is None or name not in (None, fields[1]):
+        raise AwsError("InvalidArgumentException", "NextToken is not valid")
+    if account.clock() - fields[0] > account.settings.token_seconds:
+        raise AwsError("ExpiredNextTokenException", "NextToken has expired")
+    after: str = fields[1]
+    return after
 
 
 def describe_stream_summary(account: Account, request: Request) -> Answer:
@@ -122,7 +138,7 @@ def describe_stream_summary(account: Account, request: Request) -> Answer:
 def describe_stream(account: Account, request: Request) -> Answer:
     """DescribeStream, with its shards in pages."""
     stream = account.find(request)
-    limit = optional_whole(request, "Limit", 1, 10_000) or 100
+    limit = min(optional_whole(request, "Limit", 1, 10_000) or _PAGE_MAX, _PAGE_MAX)
     after = optional_text(request, "ExclusiveStartShardId") or ""
     shards = [shard for shard in stream.shards.values() if shard.shard_id > after]
     return {

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from kcl_py.local.errors import AwsError, invalid
 from kcl_py.local.kinesis.shards import Shard
+from kcl_py.local.parameters import decimal_number
 
 
 class Place(NamedTuple):
@@ -18,6 +19,7 @@ class Place(NamedTuple):
 
 def position_of(shard: Shard, place: Place, now: float) -> int:
     """The position in the shard."""
+    _refuse_surplus(place)
     match place.kind:
         case "TRIM_HORIZON":
             return shard.oldest
@@ -28,6 +30,13 @@ def position_of(shard: Shard, place: Place, now: float) -> int:
         case "AT_SEQUENCE_NUMBER" | "AFTER_SEQUENCE_NUMBER":
             return _at_number(shard, place.number, after=place.kind.startswith("AFTER"))
     raise invalid(f"there is no type of position {place.kind}")
+
+
+def _refuse_surplus(place: Place) -> None:
+    if place.number is not None and not place.kind.endswith("SEQUENCE_NUMBER"):
+        raise AwsError("InvalidArgumentException", f"{place.kind} takes no sequence number")
+    if place.when is not None and place.kind != "AT_TIMESTAMP":
+        raise AwsError("InvalidArgumentException", f"{place.kind} takes no Timestamp")
 
 
 def _at_time(shard: Shard, when: float | None, now: float) -> int:
@@ -41,9 +50,7 @@ def _at_time(shard: Shard, when: float | None, now: float) -> int:
 def _at_number(shard: Shard, number: str | None, *, after: bool) -> int:
     if number is None:
         raise AwsError("InvalidArgumentException", "a sequence number is needed")
-    if not number.isdecimal():
-        raise invalid("a sequence number must be a decimal number")
-    position = shard.at_number(int(number), after=after)
+    position = shard.at_number(decimal_number(number, "a sequence number"), after=after)
     if position is None:
         raise AwsError(
             "InvalidArgumentException", f"sequence number {number} is none of {shard.shard_id}"

@@ -49,7 +49,7 @@ def get_shard_iterator(account: Account, request: Request) -> Answer:
 def get_records(account: Account, request: Request) -> Answer:
     """GetRecords: one page, and the iterator for the next one unless the shard has ended."""
     cursor = _cursor(account, required_text(request, "ShardIterator"))
-    limit = optional_whole(request, "Limit", 1, GET_RECORDS_MAX) or GET_RECORDS_MAX
+    limit = _limit(request)
     stream = account.usable({"StreamName": cursor.stream, "StreamARN": request.get("StreamARN")})
     shard = account.shard(stream, cursor.shard_id)
     if stream.made_at != cursor.stream_made_at:
@@ -70,6 +70,14 @@ def get_records(account: Account, request: Request) -> Answer:
     else:
         answer["ChildShards"] = stream.children_of(shard)
     return answer
+
+
+def _limit(request: Request) -> int:
+    """Source: GetRecords, which names the error for too large a limit."""
+    limit = request.get("Limit")
+    if isinstance(limit, int) and limit > GET_RECORDS_MAX:
+        raise AwsError("InvalidArgumentException", f"Limit must be at most {GET_RECORDS_MAX}")
+    return optional_whole(request, "Limit", 1, GET_RECORDS_MAX) or GET_RECORDS_MAX
 
 
 def as_answer(record: StoredRecord) -> dict[str, object]:

@@ -14,12 +14,15 @@ from kcl_py.local.kinesis.limits import (
 )
 from kcl_py.local.kinesis.shards import Shard
 from kcl_py.local.kinesis.streams import HASH_KEYS, Stream, hash_key_of
-from kcl_py.local.parameters import sequence
+from kcl_py.local.parameters import decimal_number, optional_text, refuse_unknown, sequence
 
 
 def put_record(account: Account, request: Request) -> Answer:
     """PutRecord: refused as a whole when the shard's second is used up."""
     stream = account.usable(request)
+    ordering = optional_text(request, "SequenceNumberForOrdering")
+    if ordering is not None:  # nothing to do for it: the numbers of a shard always grow
+        decimal_number(ordering, "SequenceNumberForOrdering")
     size = _check(stream, request)
     shard = _shard_for(stream, request)
     now = account.clock()
@@ -37,6 +40,9 @@ def put_records(account: Account, request: Request) -> Answer:
     entries = sequence(request, "Records")
     if not 1 <= len(entries) <= PUT_RECORDS_MAX:
         raise invalid(f"Records must hold 1 to {PUT_RECORDS_MAX} records, not {len(entries)}")
+    for entry in entries:
+        if not entry.keys() <= _ENTRY:
+            refuse_unknown("PutRecords", entry, _ENTRY)
     sizes = [_check(stream, entry) for entry in entries]
     if sum(sizes) > PUT_BYTES_MAX:
         raise AwsError(
@@ -62,6 +68,7 @@ def _encryption(encrypts: bool) -> Answer:  # noqa: FBT001 - its name is its mea
     return {"EncryptionType": "KMS"} if encrypts else {}
 
 
+_ENTRY = frozenset({"Data", "PartitionKey", "ExplicitHashKey"})
 _TOO_MUCH = "ProvisionedThroughputExceededException"
 
 
@@ -87,11 +94,12 @@ def _shard_for(stream: Stream, entry: Any) -> Shard:  # noqa: ANN401
     explicit = entry.get("ExplicitHashKey")
     if explicit is None:
         return stream.route(hash_key_of(entry["PartitionKey"]))
-    if not isinstance(explicit, str) or not explicit.isdecimal():
-        raise invalid("ExplicitHashKey must be a decimal number")
-    if int(explicit) >= HASH_KEYS:
+    if not isinstance(explicit, str):
+        raise AwsError("SerializationException", "ExplicitHashKey must be text")
+    hash_key = decimal_number(explicit, "ExplicitHashKey")
+    if hash_key >= HASH_KEYS:
         raise AwsError("InvalidArgumentException", "ExplicitHashKey must be less than 2^128")
-    return stream.route(int(explicit))
+    return stream.route(hash_key)
 
 
 def _fits(account: Account, shard: Shard, size: int, now: float) -> bool:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kcl_py.local.errors import AwsError, invalid
+from kcl_py.local.errors import AwsError
 from kcl_py.local.kinesis.account import Account, Answer, Request
 from kcl_py.local.kinesis.changes import start_change
 from kcl_py.local.kinesis.shards import Shard
 from kcl_py.local.kinesis.streams import Reshard, Stream
 from kcl_py.local.kinesis.tokens import seal, unseal
 from kcl_py.local.parameters import (
+    decimal_number,
     mapping,
     optional_text,
     optional_time,
     optional_whole,
+    refuse_unknown,
     required_text,
 )
 
-_PAGE_MAX = 10_000
-_PAGE_DEFAULT = 1_000
+_PAGE_MAX = 1_000
 
 
 def split_shard(account: Account, request: Request) -> Answer:
@@ -28,9 +29,7 @@ def split_shard(account: Account, request: Request) -> Answer:
     stream = account.scalable(request)
     parent = _open_shard(account, stream, required_text(request, "ShardToSplit"))
     text = required_text(request, "NewStartingHashKey")
-    if not text.isdecimal():
-        raise invalid("NewStartingHashKey must be a decimal number")
-    border = int(text)
+    border = decimal_number(text, "NewStartingHashKey")
     if not parent.first_key + 1 < border < parent.last_key:
         raise AwsError(
             "InvalidArgumentException",
@@ -68,7 +67,7 @@ def list_shards(account: Account, request: Request) -> Answer:
         stream, after, chosen = _continue(account, request, token)
     if not stream.has_shard_listing():
         raise AwsError("ResourceInUseException", f"stream {stream.name} is {stream.status}")
-    limit = optional_whole(request, "MaxResults", 1, _PAGE_MAX) or _PAGE_DEFAULT
+    limit = min(optional_whole(request, "MaxResults", 1, 10_000) or _PAGE_MAX, _PAGE_MAX)
     accepts = _accepts(account, stream, chosen)
     shards = [
         shard for shard in stream.shards.values() if shard.shard_id > after and accepts(shard)
@@ -112,14 +111,17 @@ def _continue(account: Account, request: Request, token: str) -> tuple[Stream, s
     stream = account.find({"StreamName": name, "StreamARN": request.get("StreamARN")})
     if stream.made_at != made_at:
         raise AwsError("InvalidArgumentException", "NextToken is of a stream that was deleted")
+    given = mapping(request, "ShardFilter")
+    if given and given.get("Type") != chosen.get("Type"):
+        raise AwsError("InvalidArgumentException", "NextToken is of a listing with another filter")
     return stream, after, chosen
 
 
 def _filter(account: Account, stream: Stream, given: dict[str, Any]) -> dict[str, Any]:
     """The filter with its time made absolute, so that all pages see the same shards."""
     kind = optional_text(given, "Type")
-    if given and kind not in _FILTERS:
-        raise AwsError("InvalidArgumentException", f"ShardFilter has no Type {kind}")
+    if given:
+        _check_filter(given, kind)
     now = account.clock()
     if kind in ("AT_TIMESTAMP", "FROM_TIMESTAMP"):
         when = optional_time(given, "Timestamp")
@@ -129,6 +131,16 @@ def _filter(account: Account, stream: Stream, given: dict[str, Any]) -> dict[str
     if kind == "AFTER_SHARD_ID":
         return {"Type": kind, "ShardId": required_text(given, "ShardId")}
     return {"Type": kind, "Timestamp": _trim_horizon(stream, now)} if kind else {}
+
+
+def _check_filter(given: dict[str, Any], kind: str | None) -> None:
+    """Refuse a type that is none, and what does not belong to the type."""
+    refuse_unknown("ShardFilter", given, {"Type", "ShardId", "Timestamp"})
+    if kind not in _FILTERS:
+        raise AwsError("InvalidArgumentException", f"ShardFilter has no Type {kind}")
+    by_time = kind in ("AT_TIMESTAMP", "FROM_TIMESTAMP")
+    if ("Timestamp" in given and not by_time) or ("ShardId" in given and kind != "AFTER_SHARD_ID"):
+        raise AwsError("InvalidArgumentException", f"{kind} takes no such parameter")
 
 
 def _trim_horizon(stream: Stream, now: float) -> float:
