@@ -18,6 +18,7 @@ from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError, EventStreamError
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.exceptions import ReadTimeoutError
 
 from kcl_py.local import Engine
 from kcl_py.local.engine import EngineSettings
@@ -38,10 +39,9 @@ def settings(**more: Any) -> EngineSettings:
 class Client:
     """botocore's client with a stream and a consumer of its own."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.api: Any = engine.session().client(
-            "kinesis", config=Config(retries={"total_max_attempts": 1}, read_timeout=20)
-        )
+    def __init__(self, engine: Engine, read_timeout: float = 20) -> None:
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout)
+        self.api: Any = engine.session().client("kinesis", config=config)
         self.name = f"s{next(_names)}"
         self.api.create_stream(StreamName=self.name, ShardCount=1)
         summary = self.api.describe_stream_summary(StreamName=self.name)
@@ -248,6 +248,18 @@ def test_a_slow_client_gets_everything_and_holds_up_nobody(client: Client) -> No
     assert [data.rstrip(b".") for data in found] == [b"%d" % number for number in range(40)]
 
 
+def test_silence_longer_than_the_read_timeout_is_an_error_of_urllib3() -> None:
+    with Engine.from_settings(settings()) as engine:
+        client = Client(engine, read_timeout=0.2)
+        stream = client.subscribe()
+
+        with pytest.raises(ReadTimeoutError):
+            list(stream)
+
+        stream.close()
+        client.api.close()
+
+
 def test_an_engine_ends_although_somebody_listens() -> None:
     engine = Engine.from_settings(settings())
     with engine:
@@ -313,7 +325,7 @@ def test_the_headers_of_a_stream(client: Client) -> None:
 
 
 def _first_message(answer: http.client.HTTPResponse) -> Any:
-    buffer = EventStreamBuffer()
+    buffer: Any = EventStreamBuffer()
     while True:
         buffer.add_data(answer.read1(1))
         for message in buffer:
@@ -346,7 +358,7 @@ def test_a_client_that_vanishes_is_forgotten(lasting: Engine, client: Client) ->
     st.binary(max_size=300),
 )
 def test_botocore_reads_what_is_framed(headers: dict[str, str], payload: bytes) -> None:
-    buffer = EventStreamBuffer()
+    buffer: Any = EventStreamBuffer()
     buffer.add_data(encode_message(headers, payload) * 2)
 
     messages = list(buffer)
@@ -356,7 +368,7 @@ def test_botocore_reads_what_is_framed(headers: dict[str, str], payload: bytes) 
 
 
 def test_an_error_is_framed_as_one() -> None:
-    buffer = EventStreamBuffer()
+    buffer: Any = EventStreamBuffer()
     buffer.add_data(encode_event(Event("KMSThrottlingException", {"message": "m"}, is_error=True)))
 
     (message,) = buffer

@@ -80,8 +80,9 @@ class Told(KinesisWorld):
         self.clock.advance(1)
 
     def requests(self) -> dict[str, dict[str, Any]]:
-        stream, by_arn = {"StreamName": "s"}, {"StreamARN": ARN}
-        record = {"Data": b"x", "PartitionKey": "k"}
+        stream: dict[str, Any] = {"StreamName": "s"}
+        by_arn: dict[str, Any] = {"StreamARN": ARN}
+        record: dict[str, Any] = {"Data": b"x", "PartitionKey": "k"}
         encryption = stream | {"EncryptionType": "KMS", "KeyId": "k"}
         one, other = "shardId-000000000003", "shardId-000000000001"
         return {
