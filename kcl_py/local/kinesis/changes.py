@@ -120,10 +120,10 @@ def start_change(account: Account, stream: Stream, change: Callable[[float], Non
 
 def count_change(account: Account, stream: Stream, operation: str) -> None:
     """Count a change that may be made so often in 24 hours; refuse one too many."""
-    now = account.clock()
     if account.settings.limits:
+        now = account.clock()
         stream.changes.check(operation, now)
-    stream.changes.note(operation, now)
+        stream.changes.note(operation, now)
 
 
 def _change_retention(account: Account, request: Request, *, grow: bool) -> Answer:
