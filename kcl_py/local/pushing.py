@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from kcl_py.local.event_stream import chunk, encode_event, initial_response
-from kcl_py.local.kinesis.subscriptions import Subscription
+from kcl_py.local.kinesis.subscriptions import Event, Subscription
+
+_log = logging.getLogger("kcl_py.local")
 
 _PAUSE_SECONDS_MIN = 0.001
 
@@ -63,11 +66,20 @@ class Push:
         else:
             self._timer = self._loop.call_later(seconds, self._go_on)
 
+    def _take(self) -> Event | None:
+        try:
+            return self._subscription.take()
+        except Exception:  # noqa: BLE001 - logged; the client is told and may go on
+            _log.exception("engine.crashed kinesis SubscribeToShard")
+            self._subscription.close()
+            broken = {"message": "a bug of the engine; see its log"}
+            return Event("InternalFailureException", broken, is_error=True)
+
     def _go_on(self) -> None:
         self._timer = None
         if self._is_paused:
             return
-        event = self._subscription.take()
+        event = self._take()
         if event is not None:
             self._write(chunk(encode_event(event)))
         if self._subscription.is_over:

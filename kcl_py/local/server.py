@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
         self._head: tuple[str, str, dict[str, str]] | None = None
         self._body_bytes = 0
         self._is_busy = False
+        self._is_full = False
         self._push: Push | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -47,11 +48,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Called by asyncio: the client is slow."""
+        self._is_full = True
         if self._push is not None:
             self._push.pause()
 
     def resume_writing(self) -> None:
         """Called by asyncio: what was written has gone out."""
+        self._is_full = False
         if self._push is not None:
             self._push.resume()
 
@@ -147,6 +150,8 @@ class Connection(asyncio.Protocol):
             push.stop()
             return
         self._push = push
+        if self._is_full:
+            push.pause()
         self._transport.write(self._front.stream_head())
         push.start()
 

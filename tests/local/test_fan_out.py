@@ -24,7 +24,7 @@ from kcl_py.local import Engine
 from kcl_py.local.engine import EngineSettings
 from kcl_py.local.event_stream import chunk, encode_event, encode_message
 from kcl_py.local.kinesis import KinesisSettings
-from kcl_py.local.kinesis.subscriptions import Event
+from kcl_py.local.kinesis.subscriptions import Event, Subscription
 
 FIRST = "shardId-000000000000"
 HASH_KEYS = 2**128
@@ -213,6 +213,19 @@ def test_what_is_gone_ends_the_subscription(client: Client, ends_by: str) -> Non
         client.api.delete_stream(StreamName=client.name, EnforceConsumerDeletion=True)
 
     assert_ends_in(stream, "ResourceNotFoundException")
+
+
+def test_a_bug_in_the_engine_ends_the_subscription(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    stream = client.subscribe()
+    monkeypatch.setattr(Subscription, "take", broken)
+
+    assert_ends_in(stream, "InternalFailureException")
+    assert "engine.crashed" in caplog.text
 
 
 def test_large_records_arrive_whole(client: Client) -> None:
