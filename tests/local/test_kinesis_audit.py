@@ -210,7 +210,7 @@ def test_what_has_no_use_is_an_invalid_argument(operation: str, more: dict[str, 
 @pytest.mark.parametrize("number", ["01", "1e3", "٣", "-1", " 1", "", "1" * 130])
 def test_a_number_that_is_none(number: str) -> None:
     world = Told()
-    requests = [
+    requests: list[tuple[str, dict[str, Any]]] = [
         ("PutRecord", {"ExplicitHashKey": number}),
         ("PutRecord", {"SequenceNumberForOrdering": number}),
         ("SplitShard", {"NewStartingHashKey": number}),
