@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,8 @@ def arn(kinesis_client: KinesisClient, new_name: str) -> Iterator[str]:
     wait_active(status)
     summary = kinesis_client.describe_stream_summary(StreamName=new_name)
     yield summary["StreamDescriptionSummary"]["StreamARN"]
-    kinesis_client.delete_stream(StreamName=new_name, EnforceConsumerDeletion=True)
+    with contextlib.suppress(kinesis_client.exceptions.ResourceNotFoundException):
+        kinesis_client.delete_stream(StreamName=new_name, EnforceConsumerDeletion=True)
 
 
 @pytest.fixture
@@ -100,6 +102,8 @@ def test_a_stream_with_consumers_is_not_deleted_by_the_way(
     code = error_code(kinesis_client.delete_stream, StreamName=arn.rpartition("/")[2])
 
     assert code == "ResourceInUseException"
+    summary = kinesis_client.describe_stream_summary(StreamARN=arn)["StreamDescriptionSummary"]
+    assert summary["StreamStatus"] == "ACTIVE"
 
 
 def events_of(client: Any, consumer: str, **position: Any) -> Iterator[Any]:
