@@ -250,7 +250,7 @@ class ProducerError(KclError):
 
 
 class RecordRefused(ProducerError, ValueError):
-    """A record that cannot be put: too large, a bad key, or not serializable; nothing was queued."""
+    """Too large, a bad key, or not serializable; raised by `put`, nothing was queued."""
 
 
 class BufferFull(ProducerError):

@@ -42,6 +42,7 @@ CONTROL_ATTEMPTS_MAX: Final = 2
 KIB: Final = 1024
 DECODED: Final = "KclPyPut"
 RECORD_KIB: Final = "KclPyMaxRecordSizeInKiB"
+_KEY_ARGUMENTS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _LASTING: Final = frozenset({FailureKind.DENIED, FailureKind.GONE, FailureKind.INVALID})
 
 
@@ -217,14 +218,16 @@ def open_port(
         region: Else this one, else the session's.
         session: None: the default chain of boto3.
         connections: How many requests are under way at most.
-        client_arguments: More of what `Session.client` takes; they go before the others.
+        client_arguments: More of what `boto3.client` takes; they go before the others.
 
     Raises:
         ConfigError: No region, a bad profile or endpoint.
         NoCredentials: There are none.
     """
     try:
-        asked = session or boto3.session.Session()
+        given = dict(client_arguments or {})
+        keys = {name: given.pop(name) for name in _KEY_ARGUMENTS if name in given}
+        asked = session or boto3.session.Session(**keys)
         if asked.get_credentials() is None:
             raise NoCredentials(
                 "no AWS credentials were found; set a profile (AWS_PROFILE), a role, or keys"
@@ -234,11 +237,11 @@ def open_port(
             arguments = {
                 "region_name": stream.region or region or asked.region_name,
                 "endpoint_url": endpoint_url,
-                **(client_arguments or {}),
+                **given,
             }
-            given = arguments.pop("config", None)
-            config = given.merge(config) if given is not None else config
-            return asked.client("kinesis", config=config, **arguments)
+            theirs = arguments.pop("config", None)
+            merged = config if theirs is None else theirs.merge(config)
+            return asked.client("kinesis", config=merged, **arguments)
 
         puts = make(_config(READ_SECONDS, connections, validate=False))
         control = make(_config(CONTROL_READ_SECONDS, CONTROL_CONNECTIONS, validate=True))

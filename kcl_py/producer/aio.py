@@ -27,9 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class AsyncProducer:
-    """The twin. `await put` waits for room in the buffer; awaiting what it returns waits for
-    delivery.
-    """  # noqa: D205 - one sentence each
+    """The twin. `await put` waits for room; awaiting what it returns waits for delivery."""
 
     def __init__(
         self,
@@ -98,7 +96,8 @@ class AsyncProducer:
             TimeoutError: Some are still on their way; they go on, and a later flush tells.
         """
         opened = self._opened or await self._make()
-        return await asyncio.to_thread(opened.engine.flush, timeout)
+        failed = await asyncio.to_thread(opened.engine.flush, timeout)
+        return [kept.failure for kept in failed]
 
     async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the twin
         """Flush and end. A second time does nothing.
@@ -136,7 +135,7 @@ class AsyncProducer:
             if error is None:
                 raise
             # The exception that is under way says more.
-            _log.error("producer.undelivered", extra={"problem": str(left)})  # noqa: TRY400
+            _log.error("producer.undelivered", extra={"problem": str(left)})
 
     async def _make(self) -> Opened:
         if self._is_closed:

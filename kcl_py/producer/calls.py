@@ -61,7 +61,7 @@ class Calls:
                 call = self._waiting.popleft()
             try:
                 call()
-            except Exception:
+            except Exception:  # noqa: BLE001 - it is theirs
                 # The traceback is the user's code; records are in none of our messages.
                 _log.exception("producer.callback_failed")
             finally:

@@ -85,7 +85,7 @@ class Producer:
             TimeoutError: Some are still on their way; they go on, and a later flush tells.
             RuntimeError: Called by a callback of this producer, or after a fork.
         """
-        return self._engine.flush(timeout)
+        return [kept.failure for kept in self._engine.flush(timeout)]
 
     def close(self, timeout: float | None = None) -> None:
         """Flush and end. A second time does nothing.
@@ -118,4 +118,4 @@ class Producer:
             if error is None:
                 raise
             # The exception that is under way says more.
-            _log.error("producer.undelivered", extra={"problem": str(left)})  # noqa: TRY400
+            _log.error("producer.undelivered", extra={"problem": str(left)})

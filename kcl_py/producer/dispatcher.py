@@ -7,27 +7,16 @@ does not; docs/how-to/migrate-from-boto3-batch-utils.md lists every difference.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-import boto3.session
+from typing import Any
 
 from kcl_py._config_checks import check_count
 from kcl_py.errors import RecordRefused
 from kcl_py.producer.config import BATCH_RECORDS_MAX, ProducerConfig
-from kcl_py.producer.core.kept import Kept
 from kcl_py.producer.deliveries import ThreadDelivery
+from kcl_py.producer.encoding import encode_json
 from kcl_py.producer.opening import Opened, fill, open_producer
 
 __all__ = ["KinesisBatchDispatcher"]
-
-_SESSION_ARGUMENTS: Final = (
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "region_name",
-)
-_LINGER_SECONDS: Final = 0.1
 
 
 class KinesisBatchDispatcher:
@@ -61,7 +50,6 @@ class KinesisBatchDispatcher:
         self._client_kwargs = client_kwargs
         self._opened: Opened | None = None
         self._opening = threading.Lock()
-        self._payloads: dict[Kept | int, Any] = {}
 
     def __str__(self) -> str:
         return f"KinesisBatchDispatcher::{self.stream_name}"
@@ -77,13 +65,13 @@ class KinesisBatchDispatcher:
         if self.partition_key_identifier:
             key = str(payload[self.partition_key_identifier])
         opened = self._opened or self._open()
-        # A text is JSON here too, in quotes, and bytes have none.
+        # A text is JSON here too, in quotes; bytes have none and are refused.
         if isinstance(payload, bytes | bytearray | memoryview):
             raise RecordRefused("bytes have no JSON; use a Producer, which puts them as they are")
-        item: ThreadDelivery = fill(ThreadDelivery, opened, opened.encode([payload])[1:-1], key, None)
+        item: _Submitted = fill(_Submitted, opened, encode_json(payload), key, None)
+        item.payload = payload
         if opened.is_large(item.size):
             opened.check_size(item.size)
-        item.submitted = payload
         opened.engine.put_waiting(item)
 
     def flush_payloads(self) -> list[Any]:
@@ -95,4 +83,26 @@ class KinesisBatchDispatcher:
         opened = self._opened
         if opened is None:
             return []
-        return []
+        return [
+            kept.item.payload
+            for kept in opened.engine.flush(None)
+            if isinstance(kept.item, _Submitted)
+        ]
+
+    def _open(self) -> Opened:
+        with self._opening:
+            if self._opened is None:
+                self._opened = open_producer(
+                    self.stream_name,
+                    config=ProducerConfig(batch_records=self.max_batch_size),
+                    encoder=None,
+                    on_failure=None,
+                    session=None,
+                    client_arguments=self._client_kwargs,
+                )
+            return self._opened
+
+
+class _Submitted(ThreadDelivery):
+    __slots__ = ("payload",)
+    payload: Any

@@ -149,9 +149,7 @@ def _is_no_number(value: object) -> bool:
 
 def _is_large(value: object) -> bool:
     return (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and not _INT_MIN <= value <= _INT_MAX
+        isinstance(value, int) and not isinstance(value, bool) and not _INT_MIN <= value <= _INT_MAX
     )
 
 

@@ -13,25 +13,22 @@ import random
 import secrets
 import threading
 import time
-import warnings
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from kcl_py.errors import BufferFull, KclError, RecordRefused
 from kcl_py.producer.calls import Calls
+from kcl_py.producer.at_exit import warn_at_exit
 from kcl_py.producer.core.commands import Command, Send
 from kcl_py.producer.core.kept import Kept
 from kcl_py.producer.core.machine import SENDS_MAX, ProducerCore
 from kcl_py.producer.core.units import Item
 
 if TYPE_CHECKING:
-    from kcl_py.core.events import Failure
-    from kcl_py.core.puts import Outgoing, PutSaid
-    from kcl_py.core.shards.graph import Shard
     from kcl_py.producer.config import ProducerConfig
     from kcl_py.producer.counters import ProducerCounters
+    from kcl_py.producer.port import Port
     from kcl_py.producer.results import PutFailure
 
 _log = logging.getLogger(__name__)
@@ -43,19 +40,6 @@ CLOSED: Final = "ProducerClosed"
 BROKEN: Final = "ProducerBroken"
 LAST_WORDS_SECONDS: Final = 1.0
 """What a close that ran out of time still gives hooks."""
-
-
-class Port(Protocol):
-    """The way to the stream. Thread-safe; never raises."""
-
-    def put(self, units: Sequence[Outgoing], /) -> PutSaid:
-        """Send one PutRecords, once."""
-
-    def list_shards(self) -> Sequence[Shard] | Failure:
-        """List the shards of the stream."""
-
-    def close(self) -> None:
-        """Close all connections."""
 
 
 class Engine:
@@ -96,7 +80,7 @@ class Engine:
         self._is_closed = False
         self._is_ended = False
         self._error: BaseException | None = None
-        self._at_exit = _warn_at_exit(self)
+        self._at_exit = warn_at_exit(self)
 
     # ------------------------------------------------------------------------------------- putting
 
@@ -145,7 +129,7 @@ class Engine:
 
     # ------------------------------------------------------------------------------ flush and close
 
-    def flush(self, timeout: float | None) -> list[PutFailure]:
+    def flush(self, timeout: float | None) -> list[Kept]:
         """Send all that was put until now; return what failed since the last time.
 
         Raises:
@@ -160,9 +144,9 @@ class Engine:
                     f"{pending} records are still on their way after {timeout} s; they go on, and "
                     "the next flush returns what became of them"
                 )
-            failures = [kept.failure for kept in self.core.ledger.take_kept()]
+            failed = self.core.ledger.take_kept()
             self._tell_change()
-        return failures
+        return failed
 
     def close(self, timeout: float | None) -> list[PutFailure]:
         """Flush and end; return what is left that nobody was told of. A second time: nothing."""
@@ -259,17 +243,19 @@ class Engine:
             self.core.ledger.kept.tell(kept)
             self._tell_change()
 
-    def on_next_change(self, wake: Callable[[], None]) -> None:
-        """Call this at the next change, under the lock. With the lock held."""
-        self._on_change.append(wake)
+    def when_room(self, item: Item, wake: Callable[[], None]) -> None:
+        """Call this once it may be worth it to put the record again; at once if it is now."""
+        with self.lock:
+            if not self._has_room_for(item):
+                self._on_change.append(wake)
+                return
+        wake()
 
     def counters(self) -> ProducerCounters:
         """What was done so far."""
         with self.lock:
             ledger = self.core.ledger
-            return replace(
-                ledger.counts, pending=ledger.pending, buffered_bytes=ledger.used
-            )
+            return replace(ledger.counts, pending=ledger.pending, buffered_bytes=ledger.used)
 
     # ------------------------------------------------------------------------------------- threads
 
@@ -370,9 +356,7 @@ class Engine:
         if self._waiters or self._on_change:
             self._tell_change()
 
-    def _hook_call(
-        self, hook: Callable[[PutFailure], None], kept: Kept
-    ) -> Callable[[], object]:
+    def _hook_call(self, hook: Callable[[PutFailure], None], kept: Kept) -> Callable[[], object]:
         def call() -> None:
             hook(kept.failure)
             self.tell(kept)
@@ -424,25 +408,3 @@ class Engine:
                 f"the record has {size} bytes with its key, too many for buffer_bytes = "
                 f"{self._config.buffer_bytes}; raise that"
             )
-
-
-def _warn_at_exit(engine: Engine) -> Callable[[], None]:
-    """Say at the end of the interpreter how many records are lost for want of a close."""
-    found = weakref.ref(engine)
-
-    def warn() -> None:
-        left = found()
-        if left is None or os.getpid() != left.process:
-            return
-        with left.lock:
-            pending, kept = left.core.ledger.pending, len(left.core.ledger.kept)
-        if pending or kept:
-            text = (
-                f"a kcl_py Producer was never closed: {pending} records were not delivered yet and "
-                f"{kept} that failed were not taken back; close it, or use it in a with-block"
-            )
-            _log.error(text)
-            warnings.warn(text, RuntimeWarning, stacklevel=1)
-
-    atexit.register(warn)
-    return warn

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 
 __all__ = ["AsyncDelivery", "Delivery", "Encoder", "Payload", "PutFailure", "PutResult"]
 
 Payload: TypeAlias = object
 """bytes-like and str go as they are; all else through the encoder (JSON by default)."""
 
-Encoder: TypeAlias = Callable[[object], bytes]
+Encoder: TypeAlias = Callable[[Any], bytes]
 
 
 @final

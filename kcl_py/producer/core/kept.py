@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kcl_py.producer.core.units import Item
     from kcl_py.producer.results import PutFailure
 
 
@@ -13,15 +14,17 @@ class Kept:
     """One failure.
 
     Attributes:
+        item: The record as it was put, without its data.
         room: Bytes of the buffer that it takes.
         told: Somebody has it: a hook returned, or `result()` raised it, or a flush returned it.
         is_here: It is still kept.
     """
 
-    __slots__ = ("failure", "is_here", "room", "told")
+    __slots__ = ("failure", "is_here", "item", "room", "told")
 
-    def __init__(self, failure: PutFailure, room: int) -> None:
+    def __init__(self, failure: PutFailure, item: Item, room: int) -> None:
         self.failure = failure
+        self.item = item
         self.room = room
         self.told = False
         self.is_here = True

@@ -118,7 +118,7 @@ class Ledger:
             error_message=message,
             attempts=item.attempts,
         )
-        kept = Kept(failure, room)
+        kept = Kept(failure, item, room)
         item.outcome = kept
         item.data = b""
         self.kept.add(kept)

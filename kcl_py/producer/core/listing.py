@@ -57,9 +57,7 @@ class Listing:
         """It is under way."""
         self._is_under_way, self._is_wanted = True, False
 
-    def answered(
-        self, answer: Sequence[Shard] | Failure, now: float, rng: random.Random
-    ) -> None:
+    def answered(self, answer: Sequence[Shard] | Failure, now: float, rng: random.Random) -> None:
         """It is over; one that failed is wanted again by whoever still waits for it."""
         self._is_under_way = False
         if isinstance(answer, Failure):

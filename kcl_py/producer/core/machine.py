@@ -279,9 +279,7 @@ class ProducerCore:
 
     # ------------------------------------------------------------------------------------ answers
 
-    def _take_entries(
-        self, units: Sequence[Unit], said: Sequence[EntrySaid], now: float
-    ) -> None:
+    def _take_entries(self, units: Sequence[Unit], said: Sequence[EntrySaid], now: float) -> None:
         failed: list[Unit] = []
         done: list[Item] = []
         ledger = self.ledger

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from kcl_py.producer.core.packing import Pack, Packs, finish
 from kcl_py.producer.core.pacing import Pacing
+from kcl_py.producer.core.packing import Pack, Packs, finish
 from kcl_py.producer.core.shard_map import ShardMap
 from kcl_py.producer.core.units import Item, Parcel, Unit, items_of
 
@@ -178,9 +178,7 @@ class Router:
     def take_unrouted(self) -> list[Item]:
         """Take out what waits for the shards."""
         items, self._unrouted = list(self._unrouted), deque()
-        self._owners = {
-            key: owner for key, owner in self._owners.items() if owner is not _UNROUTED
-        }
+        self._owners = {key: owner for key, owner in self._owners.items() if owner is not _UNROUTED}
         return items
 
     # ------------------------------------------------------------------------------------- inside

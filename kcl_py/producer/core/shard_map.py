@@ -25,9 +25,7 @@ class ShardMap:
         known = list(shards)
         self.version = version
         self._ranges = {shard.shard_id: shard.hash_range for shard in known}
-        opened = sorted(
-            (*shard.hash_range, shard.shard_id) for shard in known if shard.is_open
-        )
+        opened = sorted((*shard.hash_range, shard.shard_id) for shard in known if shard.is_open)
         self._starts = [low for low, _, _ in opened]
         self._open = opened
         # Digests are asked for once for each key; a long run of new keys must not fill memory.
