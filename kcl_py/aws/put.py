@@ -137,7 +137,7 @@ class PutPort:
         hook_kinesis(control)
         _hook(control, "DescribeStreamSummary", _take_limit)
         self._clients = (puts, control)
-        self._put_records = put_records or puts.put_records
+        self._put_records: Callable[..., Any] = put_records or puts.put_records
         self._stream = stream
         self._named = stream.parameters
         self._reader = StreamReader(client=control, stream=stream)

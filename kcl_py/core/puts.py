@@ -75,7 +75,7 @@ class EntrySaid(Protocol):
         """More of that."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PutRefused:
     """A whole request that failed. With the kind UNKNOWN it may have been carried out.
 

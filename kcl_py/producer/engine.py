@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import random
 import secrets
@@ -18,8 +19,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.errors import BufferFull, KclError, RecordRefused
-from kcl_py.producer.calls import Calls
 from kcl_py.producer.at_exit import warn_at_exit
+from kcl_py.producer.calls import Calls
 from kcl_py.producer.core.commands import Command, Send
 from kcl_py.producer.core.kept import Kept
 from kcl_py.producer.core.machine import SENDS_MAX, ProducerCore
@@ -75,6 +76,7 @@ class Engine:
         self._waiters = 0
         self._on_change: list[Callable[[], None]] = []
         self._watching = False
+        self._watched_until = math.inf
         self._idlers = 0
         self._threads: list[threading.Thread] = []
         self._is_closed = False
@@ -276,6 +278,11 @@ class Engine:
             now = self.clock()
             command = core.poll(now)
             self._tell()
+            due = core.next_due()
+            core.stirred = False
+            if self._watching and due is not None and due < self._watched_until:
+                # Whoever watches does not know of what was answered since.
+                self._watch.notify()
             if command is not None:
                 self._find_watcher()
                 return command
@@ -284,9 +291,8 @@ class Engine:
                 self._idle.wait()
                 self._idlers -= 1
             else:
-                due = core.next_due()
-                core.stirred = False
                 self._watching = True
+                self._watched_until = math.inf if due is None else due
                 self._watch.wait(None if due is None else max(0.0, due - now))
                 self._watching = False
         return None

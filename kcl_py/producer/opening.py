@@ -34,6 +34,7 @@ class Opened:
         self._port = port
         self._encoder = encoder
         self._limit: tuple[int, float] | None = None
+        self.patience = Patience()
         self._asking = threading.Lock()
         self._buffer_max = engine.core.ledger.size_max
 
@@ -63,7 +64,7 @@ class Opened:
             return limit[0]
 
     def _ask(self) -> int:
-        told = self._port.record_limit(Patience())
+        told = self._port.record_limit(self.patience)
         if told.size_bytes is not None:
             return told.size_bytes
         # Whoever describes a stream without a limit knows no other than the old one. If nobody

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from kcl_py.aggregation import hash_key
 from kcl_py.producer.config import ProducerConfig
 from kcl_py.producer.core.kept import Kept
 from kcl_py.producer.core.units import Item
@@ -173,3 +174,31 @@ def test_the_same_seed_plays_the_same(case: Any) -> None:
         plays.append((world.now, world.sends))
 
     assert plays[0] == plays[1]
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("order", ["none", "per_key"])
+def test_a_consumer_that_drops_strays_misses_nothing(order: Order, seed: int) -> None:
+    """Every delivered record is, once at least, in a shard that takes its hash key."""
+    rng = random.Random(f"{order}/{seed}")
+    config = config_of(order, "per_shard", None)
+    world = World(config=config, seed=seed, troubles=troubled(rng), shards=3)
+    datas = remember(world)
+
+    play(world, rng, records=250)
+    world.flush()
+
+    ranges = world.ranges()
+    stored = world.stored()
+    at_home = {
+        (record.partition_key, record.data)
+        for shard_id, records in stored.items()
+        for record in records
+        # The service put a plain one where it is, and does not tell its explicit hash key.
+        if record.position in world.plain
+        or ranges[shard_id][0]
+        <= hash_key(record.partition_key, record.explicit_hash_key)
+        <= ranges[shard_id][1]
+    }
+    for item in world.items:
+        assert isinstance(item.outcome, Kept) or (item.key, datas[id(item)]) in at_home

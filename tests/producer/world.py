@@ -19,12 +19,16 @@ from kcl_py.producer.core.commands import ListShards, Send
 from kcl_py.producer.core.kept import Kept
 from kcl_py.producer.core.machine import ProducerCore
 from kcl_py.producer.core.units import Item
-from kcl_py.records import Record
+from kcl_py.records import Position, Record
 from kcl_py.testing.sim.heap import EventHeap
 
 STREAM = "people"
 BEGAN_AT = 1_700_000_000.0
 TIMEOUT_SECONDS = 10.0
+
+
+def refused(kind: FailureKind, code: str, *, passing: bool = True) -> PutRefused:
+    return PutRefused(kind=kind, passing=passing, code=code, message="said")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,7 @@ class World:
         self.items: list[Item] = []
         self.refused: list[Item] = []
         self.sends: list[list[Any]] = []
+        self.plain: set[Position] = set()
         self.used_max = 0
         self._alarm: int | None = None
 
@@ -151,28 +156,37 @@ class World:
         def arrive() -> None:
             if draw() < troubles.throttled:
                 code = "ProvisionedThroughputExceededException"
-                answer: PutSaid = PutRefused(FailureKind.THROTTLED, True, code, "slow down")
+                answer: PutSaid = PutRefused(
+                    kind=FailureKind.THROTTLED, passing=True, code=code, message="slow down"
+                )
             elif draw() < troubles.error:
                 if draw() < 0.5:
                     self._apply(request)
-                answer = PutRefused(FailureKind.UNKNOWN, True, "InternalFailure", "broken")
+                answer = PutRefused(
+                    kind=FailureKind.UNKNOWN, passing=True, code="InternalFailure", message="broken"
+                )
             else:
                 answer = self._apply(request)
             self.heap.after(way, lambda: self._answer(send, answer))
 
+        def later() -> None:
+            self._apply(request)
+
         if draw() < troubles.lost:
             self._time_out(send)
         elif draw() < troubles.reply_lost:
-            self.heap.after(way, lambda: self._apply(request))
+            self.heap.after(way, later)
             self._time_out(send)
         elif draw() < troubles.late:
-            self.heap.after(TIMEOUT_SECONDS + 20 * draw(), lambda: self._apply(request))
+            self.heap.after(TIMEOUT_SECONDS + 20 * draw(), later)
             self._time_out(send)
         else:
             self.heap.after(way, arrive)
 
     def _time_out(self, send: Send) -> None:
-        said = PutRefused(FailureKind.UNKNOWN, True, "ReadTimeoutError", "no answer")
+        said = PutRefused(
+            kind=FailureKind.UNKNOWN, passing=True, code="ReadTimeoutError", message="no answer"
+        )
         self.heap.after(TIMEOUT_SECONDS, lambda: self._answer(send, said))
 
     def _apply(self, request: list[dict[str, Any]]) -> PutSaid:
@@ -184,7 +198,9 @@ class World:
                 "InvalidArgumentException": FailureKind.INVALID,
                 "ValidationException": FailureKind.INVALID,
             }
-            return PutRefused(kinds[error.code], False, error.code, error.message)
+            return PutRefused(
+                kind=kinds[error.code], passing=False, code=error.code, message=error.message
+            )
         return [
             EntryAnswer(
                 shard_id=entry.get("ShardId"),
@@ -211,6 +227,11 @@ class World:
 
     # ---------------------------------------------------------------------------------- looking
 
+    def ranges(self) -> dict[str, tuple[int, int]]:
+        """Hash keys of each shard, inclusive."""
+        listed = [_shard(shard) for shard in self.call("ListShards")["Shards"]]
+        return {shard.shard_id: shard.hash_range for shard in listed}
+
     def stored(self) -> dict[str, list[Record]]:
         """What is in each shard, opened; shards in the order in which they were made."""
         found: dict[str, list[Record]] = {}
@@ -222,8 +243,11 @@ class World:
             while iterator is not None:
                 request = {"ShardIterator": iterator, "Limit": 10_000}
                 page = self.kinesis.call("GetRecords", request)
-                records = [_record(record) for record in page["Records"]]
-                found[shard_id] += [user for each in records for user in deaggregate(each).records]
+                for record in map(_record, page["Records"]):
+                    users = deaggregate(record).records
+                    if len(users) == 1 and users[0] is record:
+                        self.plain.add(record.position)
+                    found[shard_id] += users
                 iterator = page.get("NextShardIterator") if page["Records"] else None
         return found
 

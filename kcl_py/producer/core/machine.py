@@ -249,7 +249,8 @@ class ProducerCore:
     # ------------------------------------------------------------------------------------ sending
 
     def _batch(self, now: float) -> Send | None:
-        ready, units, size = self._ready, [], 0
+        ready, size = self._ready, 0
+        units: list[Unit] = []
         while ready and len(units) < self._records_max:
             unit = ready[0]
             if size + unit.size > PUT_BYTES_MAX and units:

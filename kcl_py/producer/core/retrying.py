@@ -17,7 +17,7 @@ WAIT_SECONDS_MAX: Final = 5.0
 
 def wait_seconds(attempts: int, rng: random.Random) -> float:
     """How long to wait after so many attempts: from half of it to all of it."""
-    longest = min(WAIT_SECONDS_MAX, WAIT_SECONDS_FIRST * 2 ** min(attempts - 1, 20))
+    longest = min(WAIT_SECONDS_MAX, WAIT_SECONDS_FIRST * 2.0 ** min(attempts - 1, 20))
     return longest * (0.5 + rng.random() / 2)
 
 

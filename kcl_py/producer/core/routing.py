@@ -107,7 +107,8 @@ class Router:
             self._go(unit, unit.shard_id, now)
 
     def _take_apart(self, parcel: Parcel, now: float) -> None:
-        alive, late = [], []
+        alive: list[Item] = []
+        late: list[Item] = []
         for item in parcel.items:
             item.attempts, item.error = parcel.attempts, parcel.error
             (alive if item.expires > now else late).append(item)
