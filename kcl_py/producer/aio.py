@@ -51,7 +51,7 @@ class AsyncProducer:
         Raises:
             ConfigError: An argument is wrong; the message names it.
         """
-        check_arguments(config, encoder, on_failure)
+        check_arguments(stream, config, encoder, on_failure)
         self._open = partial(
             open_producer,
             stream,

@@ -53,7 +53,7 @@ class Producer:
             ConfigError: An argument is wrong; the message names it.
             NoCredentials: There are none.
         """
-        check_arguments(config, encoder, on_failure)
+        check_arguments(stream, config, encoder, on_failure)
         self._opened = open_producer(
             stream, config=config, encoder=encoder, on_failure=on_failure, session=session
         )

@@ -64,11 +64,12 @@ class KinesisBatchDispatcher:
         key = None
         if self.partition_key_identifier:
             key = str(payload[self.partition_key_identifier])
-        opened = self._opened or self._open()
         # A text is JSON here too, in quotes; bytes have none and are refused.
         if isinstance(payload, bytes | bytearray | memoryview):
             raise RecordRefused("bytes have no JSON; use a Producer, which puts them as they are")
-        item: _Submitted = fill(_Submitted, opened, encode_json(payload), key, None)
+        data = encode_json(payload)
+        opened = self._opened or self._open()
+        item: _Submitted = fill(_Submitted, opened, data, key, None)
         item.payload = payload
         if opened.is_large(item.size):
             opened.check_size(item.size)

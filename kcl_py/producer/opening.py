@@ -90,6 +90,7 @@ def fill(kind: type[Any], opened: Opened, data: object, key: str | None, hash_ke
 
 
 def check_arguments(
+    stream: str,
     config: ProducerConfig,
     encoder: Encoder | None,
     on_failure: Callable[[PutFailure], None] | None,
@@ -99,6 +100,7 @@ def check_arguments(
     Raises:
         ConfigError: An argument is wrong; the message names it.
     """
+    parse_stream(stream)
     if not isinstance(config, ProducerConfig):
         raise ConfigError(f"config must be a ProducerConfig, not {type(config).__name__}")
     for name, given in (("encoder", encoder), ("on_failure", on_failure)):

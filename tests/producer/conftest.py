@@ -27,9 +27,13 @@ class Stream:
         self.name = f"stream-{next(_NUMBERS)}"
         self.client: Any = session.client("kinesis")
         self.client.create_stream(StreamName=self.name, ShardCount=shards)
-        self.client.get_waiter("stream_exists").wait(
-            StreamName=self.name, WaiterConfig={"Delay": 0.02}
-        )
+        while self._status() != "ACTIVE":
+            pass
+
+    def _status(self) -> str:
+        summary = self.client.describe_stream_summary(StreamName=self.name)
+        status: str = summary["StreamDescriptionSummary"]["StreamStatus"]
+        return status
 
     def records(self) -> list[Record]:
         """What is stored, opened; each shard in its order."""
