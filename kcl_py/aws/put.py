@@ -145,7 +145,13 @@ class PutPort:
     def put(self, units: Sequence[Outgoing]) -> PutSaid:
         """Send one PutRecords, once."""
         try:
-            answer = self._put_records(Records=[_entry(unit) for unit in units], **self._named)
+            entries = [
+                {"Data": unit.data, "PartitionKey": unit.key}
+                if unit.hash_key is None
+                else _entry(unit, unit.hash_key)
+                for unit in units
+            ]
+            answer = self._put_records(Records=entries, **self._named)
             decoded = answer.get(DECODED)
             if not isinstance(decoded, PutAnswer):
                 raise UnparsableAnswerError("an answer that was not decoded")  # noqa: TRY301
@@ -177,10 +183,8 @@ class PutPort:
             client.close()
 
 
-def _entry(unit: Outgoing) -> dict[str, Any]:
-    if unit.hash_key is None:
-        return {"Data": unit.data, "PartitionKey": unit.key}
-    return {"Data": unit.data, "PartitionKey": unit.key, "ExplicitHashKey": unit.hash_key}
+def _entry(unit: Outgoing, hash_key: str) -> dict[str, Any]:
+    return {"Data": unit.data, "PartitionKey": unit.key, "ExplicitHashKey": hash_key}
 
 
 def refused(error: Exception) -> PutRefused:

@@ -80,7 +80,7 @@ class AsyncProducer:
         loop = self._refuse_other_loop()
         item: LoopDelivery = fill(LoopDelivery, opened, data, key, hash_key)
         item.loop = loop
-        if opened.is_large(item.size):
+        if item.size > opened.size_free:
             await asyncio.to_thread(opened.check_size, item.size)
         engine = opened.engine
         while not engine.put(item):

@@ -72,7 +72,7 @@ class Producer:
         """
         opened = self._opened
         item: ThreadDelivery = fill(ThreadDelivery, opened, data, key, hash_key)
-        if opened.is_large(item.size):
+        if item.size > opened.size_free:
             opened.check_size(item.size)
         if not self._engine.put(item):
             self._engine.put_waiting(item)

@@ -71,7 +71,7 @@ class KinesisBatchDispatcher:
         opened = self._opened or self._open()
         item: _Submitted = fill(_Submitted, opened, data, key, None)
         item.payload = payload
-        if opened.is_large(item.size):
+        if item.size > opened.size_free:
             opened.check_size(item.size)
         opened.engine.put_waiting(item)
 

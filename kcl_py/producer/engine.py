@@ -1,14 +1,12 @@
-"""How does the deciding part run? Threads that ask it what to send, and one lock around it.
+"""How does the deciding part meet the world? One lock around it, and everybody who waits for it.
 
-Whoever sends asks for its next command itself. One idle sender watches the time; the others sleep
-until they are needed. User code runs on the thread of `calls.py`, never here.
+Threads that send are in `senders.py`; user code runs on the thread of `calls.py`, never here.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
-import math
 import os
 import random
 import secrets
@@ -19,12 +17,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.errors import BufferFull, KclError, RecordRefused
-from kcl_py.producer.at_exit import warn_at_exit
 from kcl_py.producer.calls import Calls
-from kcl_py.producer.core.commands import Command, Send
 from kcl_py.producer.core.kept import Kept
-from kcl_py.producer.core.machine import SENDS_MAX, ProducerCore
+from kcl_py.producer.core.machine import ProducerCore
 from kcl_py.producer.core.units import Item
+from kcl_py.producer.processes import warn_at_exit, watch_forks
+from kcl_py.producer.senders import Senders
 
 if TYPE_CHECKING:
     from kcl_py.producer.config import ProducerConfig
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
     from kcl_py.producer.results import PutFailure
 
 _log = logging.getLogger(__name__)
-
-THREADS_MAX: Final = SENDS_MAX + 1
-"""One more than requests, so that somebody watches the time."""
 
 CLOSED: Final = "ProducerClosed"
 BROKEN: Final = "ProducerBroken"
@@ -65,23 +60,22 @@ class Engine:
         self.core = ProducerCore(config, self.rng)
         self.lock = threading.Lock()
         self.clock = clock
-        self.process = os.getpid()
+        self.is_forked = False
+        self._process = os.getpid()
+        watch_forks(self)
         self.calls = Calls(self.lock, self._changed_in_calls)
         self._config = config
         self._port = port
         self._on_failure = on_failure
-        self._watch = threading.Condition(self.lock)
-        self._idle = threading.Condition(self.lock)
         self._changed = threading.Condition(self.lock)
         self._waiters = 0
         self._on_change: list[Callable[[], None]] = []
-        self._watching = False
-        self._watched_until = math.inf
-        self._idlers = 0
-        self._threads: list[threading.Thread] = []
         self._is_closed = False
         self._is_ended = False
         self._error: BaseException | None = None
+        self._senders = Senders(
+            self.lock, self.core, port, clock=clock, on_step=self._tell, on_crash=self._break
+        )
         self._at_exit = warn_at_exit(self)
 
     # ------------------------------------------------------------------------------------- putting
@@ -93,7 +87,7 @@ class Engine:
             RuntimeError: The producer is closed, or the process was forked since it was made.
             BufferFull: Waiting would not help, or is not wanted.
         """
-        if os.getpid() != self.process:
+        if self.is_forked:
             self.refuse_fork()
         with self.lock:
             if self._is_closed:
@@ -101,7 +95,7 @@ class Engine:
             core = self.core
             if core.put(item, self.clock()):
                 if core.stirred:
-                    self._stir()
+                    self._senders.stir()
                 return True
             if self._config.when_full == "raise" or self.calls.is_current_thread:
                 raise BufferFull(
@@ -164,12 +158,10 @@ class Engine:
                 self.core.abandon(CLOSED, f"the producer was closed, and {timeout} s were over")
                 self._tell()
                 self._wait_for_calls(self.clock() + LAST_WORDS_SECONDS)
-            self._is_ended = True
             left = [kept.failure for kept in self.core.ledger.take_kept() if not kept.told]
-            self._wake_all()
+            self._end()
         if in_time:
-            for thread in self._threads:
-                thread.join()
+            self._senders.join()
         self._port.close()
         atexit.unregister(self._at_exit)
         return left
@@ -177,7 +169,7 @@ class Engine:
     def _flush_until(self, deadline: float | None) -> bool:
         core = self.core
         epoch = core.begin_flush()
-        self._stir()
+        self._senders.stir()
         try:
             while not core.ledger.is_flushed(epoch) and self._error is None:
                 if not self._wait(deadline):
@@ -259,89 +251,21 @@ class Engine:
             ledger = self.core.ledger
             return replace(ledger.counts, pending=ledger.pending, buffered_bytes=ledger.used)
 
-    # ------------------------------------------------------------------------------------- threads
-
-    def _serve(self) -> None:
-        try:
-            while True:
-                with self.lock:
-                    command = self._next_command()
-                if command is None:
-                    return
-                self._carry_out(command)
-        except BaseException as error:  # noqa: BLE001 - a bug of ours must not lose records
-            self._break(error)
-
-    def _next_command(self) -> Command | None:
-        core = self.core
-        while not self._is_ended:
-            now = self.clock()
-            command = core.poll(now)
-            self._tell()
-            due = core.next_due()
-            core.stirred = False
-            if self._watching and due is not None and due < self._watched_until:
-                # Whoever watches does not know of what was answered since.
-                self._watch.notify()
-            if command is not None:
-                self._find_watcher()
-                return command
-            if self._watching:
-                self._idlers += 1
-                self._idle.wait()
-                self._idlers -= 1
-            else:
-                self._watching = True
-                self._watched_until = math.inf if due is None else due
-                self._watch.wait(None if due is None else max(0.0, due - now))
-                self._watching = False
-        return None
-
-    def _carry_out(self, command: Command) -> None:
-        if isinstance(command, Send):
-            said = self._port.put(command.units)
-            with self.lock:
-                self.core.answered(command.send_id, said, self.clock())
-                self._tell()
-        else:
-            shards = self._port.list_shards()
-            with self.lock:
-                self.core.listed(shards, self.clock())
-                self._tell()
-
-    def _stir(self) -> None:
-        """There is something to do earlier than was thought. With the lock held."""
-        self.core.stirred = False
-        if self._watching:
-            self._watch.notify()
-        else:
-            self._find_watcher()
-
-    def _find_watcher(self) -> None:
-        if self._watching:
-            return
-        if self._idlers:
-            self._idle.notify()
-        elif len(self._threads) < THREADS_MAX:
-            name = f"kcl-producer-{len(self._threads)}"
-            thread = threading.Thread(target=self._serve, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _wake_all(self) -> None:
-        self._watch.notify_all()
-        self._idle.notify_all()
-        self._tell_change()
-
     def _break(self, error: BaseException) -> None:
+        """End for a bug of ours: every record is handed back."""
         _log.critical("producer.broken", exc_info=error)
         with self.lock:
             self._error = error
             self._is_closed = True
             self.core.abandon(BROKEN, f"a bug: {type(error).__name__}; see the log")
             self._tell()
-            self._is_ended = True
-            self._wake_all()
+            self._end()
+
+    def _end(self) -> None:
+        """Let everybody go. With the lock held."""
+        self._is_ended = True
+        self._senders.end()
+        self._tell_change()
 
     # -------------------------------------------------------------------------------------- telling
 
@@ -384,9 +308,9 @@ class Engine:
 
     def refuse_fork(self) -> None:
         """Raise RuntimeError if the process is another one than where this was made."""
-        if os.getpid() != self.process:
+        if self.is_forked:
             raise RuntimeError(
-                f"this producer was made in process {self.process}, before a fork; threads and "
+                f"this producer was made in process {self._process}, before a fork; threads and "
                 "connections do not survive that: make the producer in the process that uses it"
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kcl_py.aws.names import parse_stream
 from kcl_py.aws.put import PutPort, open_port
 from kcl_py.aws.retry import Patience
-from kcl_py.core.puts import RECORD_BYTES_ALWAYS, RECORD_BYTES_EVER
+from kcl_py.core.puts import KEY_CHARACTERS_MAX, RECORD_BYTES_ALWAYS, RECORD_BYTES_EVER
 from kcl_py.errors import ConfigError
 from kcl_py.producer.config import ProducerConfig
 from kcl_py.producer.core.machine import SENDS_MAX
@@ -27,7 +27,11 @@ LIMIT_SECONDS: Final = 60.0
 
 
 class Opened:
-    """A producer's engine, and what it needs to take a record in. Thread-safe."""
+    """A producer's engine, and what it needs to take a record in. Thread-safe.
+
+    Attributes:
+        size_free: Larger records go to `check_size` first.
+    """
 
     def __init__(self, engine: Engine, port: PutPort, encoder: Encoder | None) -> None:
         self.engine = engine
@@ -36,15 +40,11 @@ class Opened:
         self._limit: tuple[int, float] | None = None
         self.patience = Patience()
         self._asking = threading.Lock()
-        self._buffer_max = engine.core.ledger.size_max
+        self.size_free = min(RECORD_BYTES_ALWAYS, engine.core.ledger.size_max)
 
     def encode(self, data: object) -> bytes:
         """Return what is stored."""
         return encode(data, self._encoder)
-
-    def is_large(self, size: int) -> bool:
-        """Whether `check_size` must look at this size."""
-        return size > RECORD_BYTES_ALWAYS or size > self._buffer_max
 
     def check_size(self, size: int) -> None:
         """Refuse what the stream does not take; may ask it.
@@ -83,7 +83,9 @@ def fill(kind: type[Any], opened: Opened, data: object, key: str | None, hash_ke
         key = f"{opened.engine.rng.getrandbits(64):016x}"
         size = len(raw) + 16
     else:
-        size = len(raw) + key_bytes(key)
+        # Plain keys are seen at once: this is for every record.
+        is_plain = type(key) is str and key.isascii() and 0 < len(key) <= KEY_CHARACTERS_MAX
+        size = len(raw) + (len(key) if is_plain else key_bytes(key))
     item = kind(raw, key, None if hash_key is None else hash_key_text(hash_key), size)
     item.engine = opened.engine
     return item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -409,13 +408,28 @@ def test_an_encoder_of_ones_own_is_asked_for_values_only(stream: Stream) -> None
 
 
 def test_a_forked_child_is_refused(stream: Stream) -> None:
-    producer = producer_of(stream)
-    producer._engine.process = os.getpid() + 1  # as if this were the child
-    for act in (lambda: producer.put(b"x"), producer.flush, producer.close):
-        with pytest.raises(RuntimeError, match="before a fork"):
-            act()
-    producer._engine.process = os.getpid()
-    producer.close()
+    program = (
+        "import os, sys\n"
+        "from kcl_py import Producer\n"
+        f"with Producer({stream.name!r}) as producer:\n"
+        "    producer.put(b'x')\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        for act in (lambda: producer.put(b'y'), producer.flush, producer.close):\n"
+        "            try:\n"
+        "                act()\n"
+        "            except RuntimeError as error:\n"
+        "                assert 'before a fork' in str(error)\n"
+        "            else:\n"
+        "                os._exit(1)\n"
+        "        os._exit(0)\n"
+        "    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    environment = {**stream.engine.environment}
+
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=environment, check=True)
+
+    assert [record.data for record in stream.records()] == [b"x"]
 
 
 def test_an_end_without_close_says_how_many_records_that_costs(stream: Stream) -> None:

@@ -284,6 +284,7 @@ class ProducerCore:
         failed: list[Unit] = []
         done: list[Item] = []
         ledger = self.ledger
+        heard = ledger.heard
         for unit, entry in zip(units, said, strict=True):
             if entry.sequence_number is None or entry.shard_id is None:
                 unit.error = (
@@ -292,7 +293,10 @@ class ProducerCore:
                 )
                 failed.append(unit)
             elif isinstance(unit, Item):
-                ledger.delivered_one(unit, entry)
+                unit.outcome = entry
+                unit.data = b""
+                if unit.listeners is not None:
+                    heard.append(unit)
                 done.append(unit)
             else:
                 self._parcel_stored(unit, entry, now)

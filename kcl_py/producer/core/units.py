@@ -41,13 +41,15 @@ class Item:
         "size",
     )
 
+    # Set when it is accepted.
+    expires: float
+    epoch: int
+
     def __init__(self, data: bytes, key: str, hash_key: str | None, size: int) -> None:
         self.data = data
         self.key = key
         self.hash_key = hash_key
         self.size = size
-        self.expires = 0.0
-        self.epoch = 0
         self.attempts = 0
         self.error: tuple[str, str] | None = None
         self.outcome: EntrySaid | Kept | None = None

@@ -1,4 +1,4 @@
-"""What if a program ends without closing its producer? It says how many records that costs."""
+"""What if the process ends without a close, or is forked? The one is said, the other refused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,29 @@ import os
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from kcl_py.producer.engine import Engine
 
 _log = logging.getLogger(__name__)
+_engines: Final[weakref.WeakSet[Engine]] = weakref.WeakSet()
+
+
+def watch_forks(engine: Engine) -> None:
+    """Let a forked child see that this engine is not its own.
+
+    Asking which process this is would cost every put more than its lock does.
+    """
+    _engines.add(engine)
+
+
+def _disown() -> None:
+    for engine in _engines:
+        engine.is_forked = True
+
+
+os.register_at_fork(after_in_child=_disown)
 
 
 def warn_at_exit(engine: Engine) -> Callable[[], None]:
@@ -22,7 +39,7 @@ def warn_at_exit(engine: Engine) -> Callable[[], None]:
 
     def warn() -> None:
         left = found()
-        if left is None or os.getpid() != left.process:
+        if left is None or left.is_forked:
             return
         with left.lock:
             pending, kept = left.core.ledger.pending, len(left.core.ledger.kept)
