@@ -11,6 +11,8 @@ PACK_BYTES_MAX: Final = 51_200
 """As a KPL packs by default: small beside the 1 MiB that a shard takes in a second, so that what is
 throttled is not much. Source: the KPL's default_config.properties, AggregationMaxSize."""
 
+_NOTHING: Final = Aggregate(size_bytes_max=0)
+
 
 class Pack:
     """Records for one shard that are still being added to."""
@@ -61,8 +63,9 @@ class Packs:
 
 def finish(pack: Pack, map_version: int) -> Unit:
     """What is sent: a parcel, or the record itself if there is only one."""
-    if not pack.message.is_worthwhile:
-        return pack.items[0]
-    return Parcel(
-        pack.items, pack.message.encode(), shard_id=pack.shard_id, map_version=map_version
-    )
+    items, message = pack.items, pack.message
+    # Owners of keys may remember the pack for long: it must not keep what was in it.
+    pack.items, pack.message = [], _NOTHING
+    if not message.is_worthwhile:
+        return items[0]
+    return Parcel(items, message.encode(), shard_id=pack.shard_id, map_version=map_version)
