@@ -46,6 +46,7 @@ class Engine:
         port: The way to the stream; closed at the end.
         on_failure: Called with every record that is handed back.
         clock: Monotonic seconds.
+        rng: Draws keys, and spreads retries.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class Engine:
         *,
         on_failure: Callable[[PutFailure], None] | None,
         clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
     ) -> None:
-        self.rng = random.Random(secrets.randbits(64))
+        self.rng = rng or random.Random(secrets.randbits(64))
         self.core = ProducerCore(config, self.rng)
         self.lock = threading.Lock()
         self.clock = clock

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -17,6 +19,7 @@ from kcl_py.aws.put import EntryAnswer
 from kcl_py.core.events import FailureKind
 from kcl_py.core.puts import Outgoing, PutSaid
 from kcl_py.core.shards.graph import Shard
+from kcl_py.errors import BufferFull
 from kcl_py.producer.config import ProducerConfig
 from kcl_py.producer.core.kept import Kept
 from kcl_py.producer.deliveries import ThreadDelivery
@@ -73,7 +76,7 @@ class StagePort:
         assert not self.is_closed
         self.under_way += 1
         assert self.under_way <= 8
-        self.baton.sleep(self.rng.choice([0.0, 0.01, 0.3, 5.0]))
+        self.baton.sleep(self.rng.choice([0.0, 0.01, 0.3, 2.0]))
         self.under_way -= 1
         if self.rng.random() < self.trouble:
             return refused(FailureKind.UNKNOWN, "InternalFailure")
@@ -107,23 +110,36 @@ class Stage:
             linger=self.rng.choice([0.0, 0.1]),
             order=self.rng.choice(["none", "per_key"]),
             buffer_bytes=64 * 1024,
+            record_ttl=5.0,
             **settings,
         )
         hook = self.told.append if self.rng.random() < 0.5 else None
-        self.engine = Engine(self.config, self.port, on_failure=hook, clock=baton.now)
+        self.engine = Engine(
+            self.config,
+            self.port,
+            on_failure=hook,
+            clock=baton.now,
+            rng=random.Random(f"engine {baton.seed}"),
+        )
         self.items: list[ThreadDelivery] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        kcl_py.producer.engine.atexit.unregister(self.engine._at_exit)
+        atexit.unregister(self.engine._at_exit)
 
     def put(self, number: int, size: int) -> None:
         key = f"key-{number % 5}"
         item = ThreadDelivery(b"%d" % number, key, None, size)
         item.engine = self.engine
-        self.engine.put_waiting(item)
+        while True:
+            try:
+                self.engine.put_waiting(item)
+            except BufferFull:  # of failures; who waits must take them back
+                self.engine.flush(None)
+            else:
+                break
         self.items.append(item)
 
     def user(self, start: int) -> None:
@@ -161,7 +177,7 @@ def test_every_record_ends_and_everybody_goes_on(
     seed: int, aggregation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with under_baton(seed, monkeypatch) as baton, Stage(baton, aggregation=aggregation) as stage:
-        users = [baton.spawn(lambda start=start: stage.user(start)) for start in (0, 100, 200)]
+        users = [baton.spawn(partial(stage.user, start)) for start in (0, 100, 200)]
         assert baton.until(lambda: not any(user.is_alive() for user in users), 240.0)
 
         left = stage.engine.close(None)
@@ -186,7 +202,7 @@ def test_a_close_in_the_middle_ends_in_time(seed: int, monkeypatch: pytest.Monke
             except RuntimeError as error:
                 refusals.append(error)
 
-        users = [baton.spawn(lambda start=start: user(start)) for start in (0, 100)]
+        users = [baton.spawn(partial(user, start)) for start in (0, 100)]
         baton.sleep(stage.rng.uniform(0.0, 2.0))
         began = baton.time
         stage.engine.close(1.0)

@@ -86,7 +86,7 @@ class Router:
             return
         for item in reversed(items):
             self._lanes.setdefault(item.key, deque()).appendleft(item)
-        self._release({item.key for item in (*items, *settled)}, now)
+        self._release(dict.fromkeys(item.key for item in (*items, *settled)), now)
 
     def settled(self, items: Iterable[Item], now: float) -> None:
         """These were delivered or handed back: their successors may go."""
