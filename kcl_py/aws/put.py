@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 1.0
 READ_SECONDS: Final = 10.0
+PUT_SECONDS_MAX: Final = 30.0
+"""For a whole request: whoever waits for a record waits for its time and for this, not for ever."""
+
 CONTROL_READ_SECONDS: Final = 10.0
 CONTROL_CONNECTIONS: Final = 2
 CONTROL_ATTEMPTS_MAX: Final = 2
@@ -249,7 +252,14 @@ def open_port(
 
         puts = make(_config(READ_SECONDS, connections, validate=False))
         control = make(_config(CONTROL_READ_SECONDS, CONTROL_CONNECTIONS, validate=True))
-        direct = DirectCall(puts, "PutRecords", "put_records", session=asked, decode=take_put)
+        direct = DirectCall(
+            puts,
+            "PutRecords",
+            "put_records",
+            session=asked,
+            decode=take_put,
+            total_seconds=PUT_SECONDS_MAX,
+        )
         return PutPort(puts=puts, control=control, stream=stream, put_records=direct)
     except NoRegionError:
         raise ConfigError(

@@ -91,6 +91,9 @@ def check_nothing_is_lost(world: World, failed: list[Kept], datas: dict[int, byt
             assert item.data == b""
     assert world.core.ledger.pending == 0
     assert world.core.ledger.used == 0
+    router = world.core._router
+    assert not router._owners
+    assert not router._lanes
 
 
 def config_of(order: Order, aggregation: Aggregation, rate: float | None) -> ProducerConfig:
@@ -202,3 +205,33 @@ def test_a_consumer_that_drops_strays_misses_nothing(order: Order, seed: int) ->
     }
     for item in world.items:
         assert isinstance(item.outcome, Kept) or (item.key, datas[id(item)]) in at_home
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_minutes_of_throttling_push_back_and_fill_no_memory(case: Any) -> None:
+    config = dataclasses.replace(config_of(*case), buffer_bytes=256 * 1024, record_ttl=600.0)
+    world = World(config=config, seed=1, troubles=Troubles(throttled=1.0))
+    for number in range(3000):
+        world.put(b"%d" % number, f"key-{number % 50}")
+        world.run(0.1)
+    accepted = len(world.items)
+    assert accepted < 1500
+    assert len(world.refused) == 3000 - accepted
+    requests = len(world.sends)
+    assert requests < 300 * 25, "it does not storm a stream that says no"
+
+    world.troubles = Troubles()
+    assert world.flush() == []
+    assert world.used_max <= config.buffer_bytes
+    assert world.core.ledger.counts.records == accepted
+
+
+@pytest.mark.parametrize("order", ["none", "per_key"])
+def test_the_limits_of_shards_are_lived_with(order: Order) -> None:
+    """1,000 records a second and shard; more than that is put."""
+    config = ProducerConfig(order=order, record_ttl=60.0)
+    world = World(config=config, seed=2, limits=True, shards=2)
+    for number in range(8000):
+        world.put(b"%d" % number, f"key-{number}")
+    assert world.flush() == []
+    assert 2.5 < world.now < 15.0

@@ -15,7 +15,7 @@ from kcl_py.core.puts import ENTRY_KINDS, PUT_BYTES_MAX, PutRefused
 from kcl_py.producer.core.commands import Command, ListShards, Send
 from kcl_py.producer.core.ledger import Ledger
 from kcl_py.producer.core.listing import Listing
-from kcl_py.producer.core.retrying import Retries, wait_seconds
+from kcl_py.producer.core.retrying import Retries
 from kcl_py.producer.core.routing import Router
 from kcl_py.producer.core.strays import Landed, Sorted, StrayDesk
 from kcl_py.producer.core.units import Item, Parcel, Unit, items_of
@@ -59,7 +59,7 @@ class ProducerCore:
         self._is_plain = config.order == "none" and not self._router.needs_map
         self._listing = Listing()
         self._strays = StrayDesk()
-        self._retries = Retries()
+        self._retries = Retries(rng)
         self._ready: deque[Unit] = deque()
         self._ready_bytes = 0
         self._due = 0.0
@@ -98,7 +98,8 @@ class ProducerCore:
 
     def _wake_if_due(self) -> None:
         """After a record took its way: is there something to do earlier than was thought?"""
-        if self._router.changed or (self._ready and self._due < self._asleep_until):
+        can_send = self._ready and len(self._sends) < SENDS_MAX
+        if self._router.changed or (can_send and self._due < self._asleep_until):
             self._router.changed = False
             asleep_until = self._asleep_until
             due = self.next_due()
@@ -378,7 +379,7 @@ class ProducerCore:
                 groups.setdefault(unit.attempts, []).append(unit)
         self._give_up(spent, now)
         for attempts, group in groups.items():
-            when = now + wait_seconds(attempts, self._rng)
+            when = self._retries.next_time(attempts, now)
             in_time = [unit for unit in group if unit.expires > when]
             if in_time:
                 self._retries.add(when, in_time)

@@ -32,30 +32,36 @@ class Pacing:
         self._burst = max(1.0, rate / 10)
         self._gates: dict[str, _Gate] = {}
 
-    def add(self, unit: Unit, shard_id: str, now: float) -> None:
-        """Let it wait."""
+    def add(self, unit: Unit, shard_id: str, now: float) -> bool:
+        """Let it wait; say whether it is the first of its shard."""
         gate = self._gates.get(shard_id)
         if gate is None:
             gate = self._gates[shard_id] = _Gate(self._burst, now)
         gate.waiting.append(unit)
+        return len(gate.waiting) == 1
 
     def release(self, now: float) -> Iterator[Unit]:
         """Whatever may go now, and whatever is too late for that."""
         for gate in self._gates.values():
             gate.level = min(self._burst, gate.level + (now - gate.at) * self._rate)
             gate.at = now
+            # The tolerance forgives what adding up fractions of a second loses.
+            is_open = gate.level + 1e-9 >= self._wanted(gate)
             while gate.waiting:
                 if gate.waiting[0].expires > now:
-                    # The tolerance forgives what adding up fractions of a second loses.
-                    if gate.level + 1e-9 < 1:
+                    if not is_open or gate.level + 1e-9 < 1:
                         break
                     gate.level -= 1
                 yield gate.waiting.popleft()
 
+    def _wanted(self, gate: _Gate) -> float:
+        """How many go at once: all, or as many as may, so that they share a request."""
+        return min(float(len(gate.waiting)), self._burst)
+
     def next_due(self) -> float | None:
         """When something may go, or is too late."""
         times = [
-            min(gate.at + (1 - gate.level) / self._rate, gate.waiting[0].expires)
+            min(gate.at + (self._wanted(gate) - gate.level) / self._rate, gate.waiting[0].expires)
             for gate in self._gates.values()
             if gate.waiting
         ]

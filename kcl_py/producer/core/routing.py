@@ -231,8 +231,7 @@ class Router:
         if self._pacing is None or shard_id is None:
             self._exits.ready(unit)
         else:
-            self._pacing.add(unit, shard_id, now)
-            self.changed = True
+            self.changed |= self._pacing.add(unit, shard_id, now)
 
     def _release(self, keys: Iterable[str], now: float) -> None:
         for key in keys:
