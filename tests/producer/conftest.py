@@ -60,6 +60,15 @@ class Stream:
             iterator = page.get("NextShardIterator") if page["Records"] else None
         return found
 
+    def split(self, place: int) -> None:
+        """Split one of the shards in its middle."""
+        shard = self.client.list_shards(StreamName=self.name)["Shards"][place]
+        keys = shard["HashKeyRange"]
+        middle = (int(keys["StartingHashKey"]) + int(keys["EndingHashKey"]) + 1) // 2
+        self.client.split_shard(
+            StreamName=self.name, ShardToSplit=shard["ShardId"], NewStartingHashKey=str(middle)
+        )
+
     def faults(self, *rules: dict[str, Any], seed: int = 0) -> None:
         """Let these requests go wrong from now on."""
         self.engine.set_faults([{"operations": ["PutRecords"], **rule} for rule in rules], seed)

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,6 +170,55 @@ def test_put_after_close_is_refused(stream: Stream) -> None:
     with pytest.raises(RuntimeError, match="closed"):
         producer.put(b"x")
     assert producer.flush() == []
+
+
+@pytest.mark.parametrize("order", ["none", "per_key"])
+def test_a_split_under_way_loses_nothing(stream: Stream, order: Any) -> None:
+    config = replace(QUICK, order=order, aggregation="per_shard", linger=0.005)
+    with producer_of(stream, config) as producer:
+        for number in range(1500):
+            producer.put(b"%d" % number, key=f"key-{number % 50}")
+            if number == 500:
+                stream.split(0)
+            if number % 100 == 0:
+                producer.flush()
+
+    numbers = [int(record.data) for record in stream.records()]
+    assert set(numbers) == set(range(1500))
+    assert producer.counters().failures == 0
+
+
+def test_a_stream_that_is_deleted_under_way_is_told_by_outcomes(stream: Stream) -> None:
+    producer = producer_of(stream)
+    producer.put(b"1", key="k").result(SECONDS_MAX)
+    stream.client.delete_stream(StreamName=stream.name)
+    delivery = producer.put(b"2", key="k")
+    with pytest.raises(PutFailed):
+        delivery.result(SECONDS_MAX)
+    (failure,) = producer.flush()
+    producer.close()
+
+    assert (failure.data, failure.error_code) == (b"2", "ResourceNotFoundException")
+
+
+@pytest.mark.parametrize("order", ["none", "per_key"])
+@pytest.mark.parametrize("aggregation", ["off", "per_shard"])
+def test_a_stop_in_the_middle_hands_back_what_is_not_there(
+    stream: Stream, order: Any, aggregation: Any
+) -> None:
+    stream.faults({"kind": "partial", "probability": 0.8}, {"kind": "delay", "seconds": 0.02})
+    config = replace(QUICK, order=order, aggregation=aggregation, batch_records=10)
+    producer = producer_of(stream, config)
+    for number in range(300):
+        producer.put(b"%d" % number, key=f"key-{number % 30}")
+    handed_back: set[int] = set()
+    try:
+        producer.close(timeout=0.05)
+    except Undelivered as left:
+        handed_back = {int(failure.data) for failure in left.failures}
+
+    stored = {int(record.data) for record in stream.records()}
+    assert stored | handed_back == set(range(300))
 
 
 # ------------------------------------------------------------------------------ flush and hooks
@@ -449,3 +499,22 @@ def test_an_end_without_close_says_how_many_records_that_costs(stream: Stream) -
     )
 
     assert "7 records were not delivered" in ended.stderr
+
+
+def test_the_programs_of_the_documentation_run(stream: Stream) -> None:
+    examples = Path(__file__).resolve().parents[2] / "docs" / "examples"
+    for name, said in (("produce.py", "0 failed\n0 left\n"), ("dispatch.py", "")):
+        ended = subprocess.run(
+            [sys.executable, name],
+            cwd=examples,
+            env={
+                **stream.engine.environment,
+                "PYTHONPATH": str(examples.parents[1]),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said in ended.stdout
+        assert "not delivered" not in ended.stdout
