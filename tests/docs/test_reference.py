@@ -104,7 +104,9 @@ def test_every_exit_code_is_explained_and_every_error_stands_at_its_own() -> Non
 def test_the_policy_allows_what_is_called_and_no_more() -> None:
     [policy] = [b.text for b in blocks_of(DOCS / "how-to" / "operate.md") if b.kind == "json"]
     allowed = {action for each in json.loads(policy)["Statement"] for action in each["Action"]}
-    code = "".join(path.read_text() for path in (ROOT / "kcl_py").rglob("*.py"))
+    # What a producer calls is in how-to/produce.md; no worker needs it.
+    files = [path for path in (ROOT / "kcl_py").rglob("*.py") if path.name != "put.py"]
+    code = "".join(path.read_text() for path in files)
     called = set(re.findall(r'"((?:kinesis|dynamodb):[A-Za-z]+)"', code))
 
     # Tags of a new table need a permission of their own.

@@ -11,24 +11,34 @@ from typing import Any, ClassVar, assert_type
 from kcl_py import (
     AnyProcessor,
     AsyncBatch,
+    AsyncDelivery,
     AsyncPreparedCheckpoint,
+    AsyncProducer,
     AsyncRecordProcessor,
     AsyncShardContext,
     Backoff,
     Batch,
     Checkpointer,
     Checkpointing,
+    Delivery,
+    KinesisBatchDispatcher,
     LeaseConfig,
     LeaseLost,
     OnError,
     Position,
     PreparedCheckpoint,
+    Producer,
+    ProducerConfig,
+    PutFailed,
+    PutFailure,
+    PutResult,
     Record,
     RecordFailed,
     RecordProcessor,
     ShardContext,
     ShardStatus,
     ShutdownReason,
+    Undelivered,
     Worker,
     WorkerConfig,
     WorkerEvent,
@@ -164,3 +174,37 @@ def tested(kcl_simulation: Simulation) -> None:
     crashes = [CrashAt(moment="write", nth=2)]
     assert_type(kcl_simulation(Stored, range(10), incidents=crashes), ProcessorRun)
     assert_type(kcl_simulation.rng.randrange(3), int)
+
+
+def produced() -> None:
+    config = ProducerConfig(order="per_key", aggregation="per_shard", attempts=None)
+
+    def encode(value: dict[str, int]) -> bytes:
+        return repr(value).encode()
+
+    def keep(failure: PutFailure) -> None:
+        assert_type(failure.explicit_hash_key, str | None)
+
+    with Producer("s", config=config, encoder=encode, on_failure=keep) as producer:
+        delivery = producer.put({"a": 1}, key="k", hash_key=2**127)
+        assert_type(delivery, Delivery)
+        assert_type(delivery.result(timeout=1.0), PutResult)
+        delivery.add_done_callback(lambda done: done.result())
+        assert_type(producer.flush(), Sequence[PutFailure])
+    left = KinesisBatchDispatcher("s", "id", 100, region_name="eu-west-1").flush_payloads()
+    assert_type(left, list[Any])
+
+
+async def produced_on_my_loop() -> None:
+    async with AsyncProducer("s") as producer:
+        delivery = await producer.put(b"x")
+        assert_type(delivery, AsyncDelivery)
+        assert_type(await delivery, PutResult)
+        await producer.close(timeout=1.0)
+
+
+def undelivered(error: Undelivered | PutFailed) -> None:
+    if isinstance(error, Undelivered):
+        assert_type(error.failures, Sequence[PutFailure])
+    else:
+        assert_type(error.failure, PutFailure)

@@ -14,6 +14,8 @@ from kcl_py import (
     LeaseConfig,
     OnError,
     Position,
+    Producer,
+    ProducerConfig,
     Record,
     RecordProcessor,
     ShardContext,
@@ -95,3 +97,10 @@ def values(batch: Batch, record: Record) -> None:
     record.json(int).upper()  # type: ignore[attr-defined]
     Position("1") < "2"  # type: ignore[operator]  # noqa: B015
     batch[0] = record  # type: ignore[index]
+
+
+def produced(producer: Producer) -> None:
+    producer.put(b"x", "key")  # type: ignore[call-arg]
+    producer.put(b"x", key=7)  # type: ignore[arg-type]
+    ProducerConfig(order="per_shard")  # type: ignore[arg-type]
+    producer.put(b"x").result().shard  # type: ignore[attr-defined]  # noqa: B018

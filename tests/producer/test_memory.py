@@ -1,0 +1,74 @@
+"""Does a record take no more memory than the buffer counts for it?"""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from kcl_py.core.shards.graph import Shard
+from kcl_py.producer.config import ProducerConfig
+from kcl_py.producer.core.commands import ListShards, Send
+from kcl_py.producer.core.machine import ProducerCore
+from kcl_py.producer.deliveries import ThreadDelivery
+
+RECORDS = 5_000
+WHOLE = Shard(shard_id="shard", parents=(), hash_range=(0, 2**128 - 1), is_open=True)
+
+
+def core_of(**settings: Any) -> ProducerCore:
+    """A producer that knows its shards already."""
+    core = ProducerCore(ProducerConfig(buffer_bytes=1 << 30, **settings), random.Random(0))
+    put(core, b"", "key")
+    if isinstance(core.poll(0.0), ListShards):
+        core.listed([WHOLE], 0.0)
+    return core
+
+
+def put(core: ProducerCore, data: bytes, key: str) -> None:
+    item = ThreadDelivery(data, key, None, len(data) + len(key))
+    item.engine = None  # type: ignore[assignment]  # all records share one
+    assert core.put(item, 0.0)
+
+
+@pytest.mark.parametrize("size", [10, 1_000])
+@pytest.mark.parametrize("order", ["none", "per_key"])
+@pytest.mark.parametrize("aggregation", ["off", "per_shard"])
+def test_memory_is_counted_right(size: int, order: str, aggregation: str) -> None:
+    core = core_of(order=order, aggregation=aggregation)
+    counted = core.ledger.used
+    tracemalloc.start()
+    try:
+        for number in range(RECORDS):
+            put(core, random.Random(number).randbytes(size), f"key-{number:06d}")
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert taken <= core.ledger.used - counted <= 2 * taken
+
+
+def test_what_was_delivered_takes_nothing() -> None:
+    core = core_of(order="per_key")
+    core.begin_flush()
+    tracemalloc.start()
+    try:
+        for number in range(RECORDS):
+            put(core, bytes(1000), f"key-{number}")
+        while isinstance(command := core.poll(1.0), Send):
+            core.answered(command.send_id, [_Stored()] * len(command.units), 1.0)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert core.ledger.used == 0
+    assert taken < 300_000
+
+
+class _Stored:
+    shard_id = "shard"
+    sequence_number = "1"
+    error_code = None
+    error_message = None
