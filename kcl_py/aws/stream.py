@@ -205,7 +205,7 @@ class StreamReader:
     def tip(self, shard_id: str) -> str | Failure:
         """An iterator behind the newest record of a shard; some patience if that fails."""
         calls = control_calls(self._patience, attempts=LIST_ATTEMPTS_MAX)
-        where = {"ShardId": shard_id, "ShardIteratorType": "LATEST"}
+        where: dict[str, Any] = {"ShardId": shard_id, "ShardIteratorType": "LATEST"}
         try:
             return calls(self._shard_iterator, where)
         except Exception as error:  # noqa: BLE001 - every exception has a meaning
@@ -225,9 +225,8 @@ class StreamReader:
         return self._shard_iterator(where)
 
     def _shard_iterator(self, where: Mapping[str, Any]) -> str:
-        answer: Mapping[str, Any] = self._client.get_shard_iterator(
-            **self._stream.parameters, **where
-        )
+        parameters: dict[str, Any] = {**self._stream.parameters, **where}
+        answer: Mapping[str, Any] = self._client.get_shard_iterator(**parameters)
         iterator = answer.get("ShardIterator")
         if not isinstance(iterator, str) or not iterator:
             raise UnparsableAnswerError("an answer without ShardIterator")

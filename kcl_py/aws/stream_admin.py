@@ -161,9 +161,7 @@ class StreamAdmin:
         )
         return found
 
-    def _refused(
-        self, error: Exception, operation: str, address: StreamAddress | None
-    ) -> KclError:
+    def _refused(self, error: Exception, operation: str, address: StreamAddress | None) -> KclError:
         action = f"kinesis:{operation}"
         name = address.name if address is not None else "that is asked for"
         public = public_error(error, action)

@@ -31,8 +31,9 @@ class Feed:
         is_caught_up: At the newest record, once.
         has_ended: Nothing follows in this shard.
         trouble: Why the last read brought nothing.
-        failing_since: The clock reading since which none did.
-        trimmed_at: Asked for a position that is not kept any more; reading went on here.
+        answered_at: The clock reading of the last answer that was none of trouble.
+        trimmed: A sequence number that was asked for and is not kept any more, and the one that
+            came in its place.
     """
 
     def __init__(self, shard_id: str, entry: Entry, config: PollingConfig, rng: Random) -> None:
@@ -40,12 +41,13 @@ class Feed:
         self.is_caught_up = False
         self.has_ended = False
         self.trouble: Failure | None = None
-        self.trimmed_at: str | None = None
+        self.trimmed: tuple[str, str] | None = None
         self._entry = entry
         self._start = entry.start
         self._iterator = entry.iterator
         self._pacing = Pacing(config, rng)
-        self.failing_since: float | None = None
+        self.answered_at: float | None = None
+        self._failing_since: float | None = None
 
     @property
     def next_at(self) -> float:
@@ -64,12 +66,10 @@ class Feed:
             records_max=records_max,
         )
 
-    def arrived(self, answer: PageFetched) -> Sequence[Record]:
+    def arrived(self, now: float, answer: PageFetched) -> Sequence[Record]:
         """Take an answer in; return the records of it that were asked for."""
-        self._pacing.answered(
-            answer.bytes_read, answer.lag, has_records=answer.page is not None
-        )
-        self.failing_since, self.trouble = None, None
+        self._pacing.answered(answer.bytes_read, answer.lag, has_records=answer.page is not None)
+        self.answered_at, self.trouble, self._failing_since = now, None, None
         self._iterator = answer.next_iterator
         self.has_ended = answer.next_iterator is None
         self.is_caught_up = self.is_caught_up or answer.lag <= 0
@@ -77,8 +77,8 @@ class Feed:
         if span is None:
             return ()
         asked = self._start.sequence_number
-        if self._start.kind is StartKind.AT and span[0] != asked:
-            self.trimmed_at = span[0]
+        if self._start.kind is StartKind.AT and asked is not None and span[0] != asked:
+            self.trimmed = asked, span[0]
         self._start = Start(kind=StartKind.AFTER, sequence_number=span[1])
         return self._asked_for(answer)
 
@@ -90,10 +90,10 @@ class Feed:
             kind, self._iterator = FailureKind.EXPIRED, None
         else:
             self.trouble = failure
-        if self.failing_since is None:
-            self.failing_since = now
+        if self._failing_since is None:
+            self._failing_since = now
         self._pacing.failed(now, kind)
-        return kind not in _HOPELESS and now - self.failing_since < PATIENCE_SECONDS
+        return kind not in _HOPELESS and now - self._failing_since < PATIENCE_SECONDS
 
     def _refuses_iterator(self, failure: Failure) -> bool:
         """What the service gave us is no more: it may have been restored, or another one."""

@@ -83,4 +83,5 @@ def chosen_shards(
         within = set(named)
         for name in list(within):
             within |= lineage.descendants_of(name)
-    return tuple(shard for shard in lineage.in_order() if shard.shard_id in within and recent(shard))
+    chosen = [shard for shard in lineage.in_order() if shard.shard_id in within]
+    return tuple(filter(recent, chosen))

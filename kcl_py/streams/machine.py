@@ -7,10 +7,10 @@ its parents have come, so its pages stand behind theirs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from kcl_py.config import PAGE_RECORDS_MAX, PollingConfig
 from kcl_py.core.commands import Fetch
@@ -30,6 +30,9 @@ RELIST_SECONDS: Final = 5.0
 
 READS_MAX: Final = 8
 """Reads under way at the same time."""
+
+READ_AHEAD_RECORDS: Final = 256
+"""How often to look whether more may be read, while records of a page are taken."""
 
 BUFFER_BYTES_MAX: Final = 64 * 1024 * 1024
 """Pages that wait. Reads under way may add 10 MB each."""
@@ -87,6 +90,21 @@ class Broken:
     shard_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something for the log.
+
+    Attributes:
+        event: Its name.
+        level: debug or warning.
+        facts: Fields.
+    """
+
+    event: str
+    level: Literal["debug", "warning"]
+    facts: Mapping[str, object]
+
+
 @dataclass(slots=True)
 class _Waiting:
     feed: Feed
@@ -109,6 +127,8 @@ class ReadMachine:
 
     Attributes:
         broken: Why it cannot go on; what came before is handed out first.
+        wants_reads: `due` should be asked although there are records to take.
+        notes: For the log; whoever writes them takes them out.
     """
 
     def __init__(
@@ -123,6 +143,8 @@ class ReadMachine:
         now: float,
     ) -> None:
         self.broken: Broken | None = None
+        self.wants_reads = True
+        self.notes: deque[Note] = deque()
         self._config = PollingConfig()
         self._rng = rng
         self._ends = ends
@@ -152,6 +174,8 @@ class ReadMachine:
             self._open(self._pages.popleft())
         page = self._current
         record = page.records[page.index]
+        if page.index % READ_AHEAD_RECORDS == 0:
+            self.wants_reads = True
         page.index += 1
         self._taken += 1
         return page.feed.shard_id, record
@@ -196,8 +220,8 @@ class ReadMachine:
     def _trouble(self) -> Broken | None:
         """Silence says nothing of the stream if all the while reads failed."""
         for feed in self._feeds.values():
-            since = feed.failing_since
-            if feed.trouble is not None and since is not None and since <= self._idle_since:
+            at = feed.answered_at
+            if feed.trouble is not None and (at is None or at < self._idle_since):
                 return Broken(feed.trouble, feed.shard_id)
         return None
 
@@ -205,6 +229,7 @@ class ReadMachine:
 
     def due(self, now: float) -> list[ReadCommand]:
         """What is to be done now."""
+        self.wants_reads = False
         commands: list[ReadCommand] = []
         if self.broken is not None or self.has_enough:
             return commands
@@ -229,6 +254,7 @@ class ReadMachine:
 
     def receive(self, now: float, event: ReadEvent) -> None:
         """Take an answer in."""
+        self.wants_reads = True
         self._under_way -= 1
         match event:
             case PageFetched():
@@ -248,7 +274,8 @@ class ReadMachine:
 
     def _arrived(self, now: float, answer: PageFetched) -> None:
         feed = self._feeds[answer.key]
-        records = feed.arrived(answer)
+        records = feed.arrived(now, answer)
+        self._note_oddities(feed, answer)
         if answer.lag > 0:
             self._idle_since = max(self._idle_since, now)
         if records:
@@ -259,6 +286,36 @@ class ReadMachine:
             self._go_on(feed)
         if feed.has_ended:
             self._ended(now, feed.shard_id, answer.children)
+
+    def _note_oddities(self, feed: Feed, answer: PageFetched) -> None:
+        trimmed, feed.trimmed = feed.trimmed, None
+        if trimmed is not None:
+            facts = {"shard_id": feed.shard_id, "asked": trimmed[0], "goes_on_at": trimmed[1]}
+            self.notes.append(Note("position.trimmed", "warning", facts))
+        if answer.unopened:
+            first = answer.unopened[0]
+            self.notes.append(
+                Note(
+                    "record.unopened",
+                    "warning",
+                    {
+                        "shard_id": feed.shard_id,
+                        "sequence_number": first.sequence_number,
+                        "why": str(first.why),
+                        "in_page": len(answer.unopened),
+                    },
+                )
+            )
+
+    def _note_failure(self, shard_id: str, failure: Failure) -> None:
+        is_usual = failure.kind is FailureKind.EXPIRED
+        facts = {
+            "shard_id": shard_id,
+            "kind": str(failure.kind),
+            "action": failure.action,
+            "problem": failure.message,
+        }
+        self.notes.append(Note("read.failed", "debug" if is_usual else "warning", facts))
 
     def _go_on(self, feed: Feed) -> None:
         if feed.has_ended or (feed.is_caught_up and self._ends.when_caught_up):
@@ -282,6 +339,7 @@ class ReadMachine:
 
     def _failed(self, now: float, answer: FetchFailed) -> None:
         feed = self._feeds[answer.key]
+        self._note_failure(feed.shard_id, answer.failure)
         if not feed.failed(now, answer):
             self.broken = Broken(answer.failure, feed.shard_id)
         elif answer.failure.kind is FailureKind.GONE:
@@ -308,6 +366,7 @@ class ReadMachine:
             self._begin(self._frontier.finished(asked.ended))
 
     def _not_relisted(self, now: float, asked: Relist, failure: Failure) -> None:
+        self._note_failure(asked.ended, failure)
         since = self._relist_failing_since = self._relist_failing_since or now
         may_pass = failure.kind in (FailureKind.THROTTLED, FailureKind.UNKNOWN)
         if may_pass and now - since < PATIENCE_SECONDS:

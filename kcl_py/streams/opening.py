@@ -31,9 +31,7 @@ class Listing(Protocol):
         """An iterator behind the newest record."""
 
 
-Gather = Callable[
-    [Callable[[str], "str | Failure"], Iterable[str]], Iterable["str | Failure"]
-]
+Gather = Callable[[Callable[[str], "str | Failure"], Iterable[str]], Iterable["str | Failure"]]
 """`map`, or one that does several at a time."""
 
 

@@ -84,7 +84,7 @@ def beginning_of(start: ReadFrom) -> Beginning:
     text = start.strip()
     for kind in ("at", "after"):
         if text.startswith(f"{kind}:"):
-            return _position(cast("Literal['at', 'after']", kind), text)
+            return _position(kind, text)
     if text.startswith("-"):
         return _ago(text)
     try:
