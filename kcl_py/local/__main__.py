@@ -39,6 +39,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=0.05,
         help="how long streams and tables take to be made, changed and deleted",
     )
+    parser.add_argument(
+        "--subscription-seconds",
+        type=float,
+        default=300.0,
+        help="how long a subscription to a shard lasts",
+    )
     parser.add_argument("--empty-pages", type=float, default=0.0, metavar="PROBABILITY")
     parser.add_argument("--until-stdin-closes", action="store_true")
     return parser.parse_args(arguments)
@@ -55,6 +61,7 @@ def _settings(options: argparse.Namespace) -> EngineSettings:
             create_seconds=seconds,
             update_seconds=seconds,
             delete_seconds=seconds,
+            subscription_seconds=options.subscription_seconds,
             empty_page_probability=options.empty_pages,
         ),
         dynamo=DynamoSettings(create_seconds=seconds, delete_seconds=seconds),

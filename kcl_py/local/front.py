@@ -18,8 +18,11 @@ import msgspec
 
 from kcl_py.local.dynamo import Dynamo
 from kcl_py.local.errors import AwsError
+from kcl_py.local.event_stream import CONTENT_TYPE as EVENT_STREAM
 from kcl_py.local.faults import Asked, FaultPlan, FaultRule
 from kcl_py.local.kinesis import Kinesis
+from kcl_py.local.kinesis.subscriptions import Subscription
+from kcl_py.local.pushing import Push
 from kcl_py.local.wire import decode_request, encode_answer
 
 _log = logging.getLogger("kcl_py.local")
@@ -95,16 +98,34 @@ class Front:
 
     def head(self, answer: Answer, body: bytes) -> bytes:
         """The status line and headers of an answer."""
-        lines = [
-            f"HTTP/1.1 {answer.status} {'OK' if answer.status == _OK else 'Error'}",
-            f"x-amzn-RequestId: {self._rng.getrandbits(128):032X}",
-            f"Content-Type: {_JSON_TYPES.get(answer.service or '', 'application/json')}",
-            f"Content-Length: {len(body)}",
-            f"Date: {self._http_date()}",
-        ]
+        content_type = _JSON_TYPES.get(answer.service or "", "application/json")
+        lines = [*self._lines(answer.status, content_type), f"Content-Length: {len(body)}"]
         if answer.service == "dynamodb":
             lines.append(f"x-amz-crc32: {zlib.crc32(body)}")
         return "\r\n".join((*lines, "", "")).encode("ascii")
+
+    def stream_head(self) -> bytes:
+        """The status line and headers of a stream of events, which comes in chunks."""
+        lines = [*self._lines(_OK, EVENT_STREAM), "Transfer-Encoding: chunked"]
+        return "\r\n".join((*lines, "", "")).encode("ascii")
+
+    def push(
+        self, answer: Answer, write: Callable[[bytes], None], done: Callable[[], None]
+    ) -> Push | None:
+        """What goes on sending, when the answer is a subscription and not all of it is here."""
+        content = answer.content
+        subscription = None if isinstance(content, bytes) else content.get("EventStream")
+        if not isinstance(subscription, Subscription):
+            return None
+        return Push(subscription, self._clock, write, done)
+
+    def _lines(self, status: int, content_type: str) -> list[str]:
+        return [
+            f"HTTP/1.1 {status} {'OK' if status == _OK else 'Error'}",
+            f"x-amzn-RequestId: {self._rng.getrandbits(128):032X}",
+            f"Content-Type: {content_type}",
+            f"Date: {self._http_date()}",
+        ]
 
     def _http_date(self) -> str:
         second = int(self._clock())

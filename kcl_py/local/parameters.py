@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from kcl_py.local.errors import AwsError, invalid
 
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,128}")
 _KIND_NAMES = {str: "text", bool: "a boolean", dict: "a map", list: "a list"}
 
 
@@ -38,6 +40,13 @@ def required_text(request: Mapping[str, Any], name: str) -> str:
     if not value:
         raise invalid(f"{name} must not be empty")
     return value
+
+
+def decimal_number(text: str, name: str) -> int:
+    """A hash key or sequence number. Source: the patterns of HashKey and SequenceNumber."""
+    if not _DECIMAL.fullmatch(text):
+        raise invalid(f"{name} must be a decimal number without leading zeros")
+    return int(text)
 
 
 def flag(request: Mapping[str, Any], name: str, *, default: bool = False) -> bool:

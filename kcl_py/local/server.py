@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from kcl_py.local.front import Answer, Front, HttpRequest
+from kcl_py.local.pushing import Push
 from kcl_py.local.wire import encode_answer, encode_in_slices, encode_slice, is_long, join_slices
 
 HOST = "127.0.0.1"
@@ -29,6 +30,8 @@ class Connection(asyncio.Protocol):
         self._head: tuple[str, str, dict[str, str]] | None = None
         self._body_bytes = 0
         self._is_busy = False
+        self._is_full = False
+        self._push: Push | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
@@ -40,6 +43,20 @@ class Connection(asyncio.Protocol):
         """Called by asyncio."""
         self._transport = None
         self._connections.discard(self)
+        if self._push is not None:
+            self._push.stop()
+
+    def pause_writing(self) -> None:
+        """Called by asyncio: the client is slow."""
+        self._is_full = True
+        if self._push is not None:
+            self._push.pause()
+
+    def resume_writing(self) -> None:
+        """Called by asyncio: what was written has gone out."""
+        self._is_full = False
+        if self._push is not None:
+            self._push.resume()
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
@@ -47,9 +64,13 @@ class Connection(asyncio.Protocol):
         self._take_next()
 
     def close(self) -> None:
-        """End the connection once what was written has gone out."""
-        if self._transport is not None:
+        """End the connection once all is written; in a stream of events, at once."""
+        if self._transport is None:
+            return
+        if self._push is None:
             self._transport.close()
+        else:
+            self._transport.abort()
 
     def _take_next(self) -> None:
         """Begin the next request, if it is complete and the one before is answered."""
@@ -114,12 +135,33 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, answer: Answer) -> None:
         content = answer.content
-        if isinstance(content, bytes):
+        push = self._front.push(answer, self._write, self._end_push)
+        if push is not None:
+            self._begin_push(push)
+        elif isinstance(content, bytes):
             self._send(answer, content)
         elif is_long(content):
             self._encode_on(answer, content, encode_in_slices(content), [])
         else:
             self._send(answer, encode_answer(content))
+
+    def _begin_push(self, push: Push) -> None:
+        if self._transport is None:
+            push.stop()
+            return
+        self._push = push
+        if self._is_full:
+            push.pause()
+        self._transport.write(self._front.stream_head())
+        push.start()
+
+    def _end_push(self) -> None:
+        self._push = None
+        self._next()
+
+    def _write(self, content: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(content)
 
     def _encode_on(
         self, answer: Answer, content: dict[str, Any], left: list[list[Any]], done: list[bytes]
@@ -132,8 +174,10 @@ class Connection(asyncio.Protocol):
             self._send(answer, join_slices(content, done))
 
     def _send(self, answer: Answer, body: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(self._front.head(answer, body) + body)
+        self._write(self._front.head(answer, body) + body)
+        self._next()
+
+    def _next(self) -> None:
         self._is_busy = False
         if self._received:
             self._take_next()

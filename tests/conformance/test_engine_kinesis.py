@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -448,3 +449,127 @@ def test_a_deleted_stream_is_gone(kinesis_client: KinesisClient, new_name: str) 
         time.sleep(0.02)
     code = error_code(kinesis_client.describe_stream_summary, StreamName=new_name)
     assert code == "ResourceNotFoundException"
+
+
+def summary_of(client: KinesisClient, name: str) -> Any:
+    return client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+
+
+def test_tags_are_one_set_for_both_families(kinesis_client: KinesisClient, stream: str) -> None:
+    arn = summary_of(kinesis_client, stream)["StreamARN"]
+    kinesis_client.tag_resource(ResourceARN=arn, Tags={"a": "1", "b": "2"})
+    kinesis_client.untag_resource(ResourceARN=arn, TagKeys=["a"])
+    kinesis_client.add_tags_to_stream(StreamName=stream, Tags={"c": "3"})
+
+    tags = kinesis_client.list_tags_for_resource(ResourceARN=arn)["Tags"]
+    assert sorted(tag["Key"] for tag in tags) == ["b", "c"]
+
+
+def test_fifty_one_tags_are_too_many(kinesis_client: KinesisClient, stream: str) -> None:
+    tags = {f"k{number}": "v" for number in range(51)}
+
+    code = error_code(kinesis_client.add_tags_to_stream, StreamName=stream, Tags=tags)
+
+    assert code in ("LimitExceededException", "InvalidArgumentException")
+
+
+def test_all_metrics_are_named_one_by_one(kinesis_client: KinesisClient, stream: str) -> None:
+    kinesis_client.enable_enhanced_monitoring(StreamName=stream, ShardLevelMetrics=["ALL"])
+    wait_active(kinesis_client, stream)
+    after = summary_of(kinesis_client, stream)["EnhancedMonitoring"][0]["ShardLevelMetrics"]
+    kinesis_client.disable_enhanced_monitoring(StreamName=stream, ShardLevelMetrics=["ALL"])
+    wait_active(kinesis_client, stream)
+
+    assert len(set(after)) == 7
+    assert "ALL" not in after
+    assert not any(
+        level["ShardLevelMetrics"]
+        for level in summary_of(kinesis_client, stream)["EnhancedMonitoring"]
+    )
+
+
+def test_encryption_starts_and_stops(kinesis_client: KinesisClient, stream: str) -> None:
+    key = "arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012"
+    kinesis_client.start_stream_encryption(StreamName=stream, EncryptionType="KMS", KeyId=key)
+    wait_active(kinesis_client, stream)
+    started = summary_of(kinesis_client, stream)
+    put_ = kinesis_client.put_record(StreamName=stream, Data=b"x", PartitionKey="k")
+    kinesis_client.stop_stream_encryption(StreamName=stream, EncryptionType="KMS", KeyId=key)
+    wait_active(kinesis_client, stream)
+
+    assert (started["EncryptionType"], started["KeyId"]) == ("KMS", key)
+    assert put_["EncryptionType"] == "KMS"
+    assert summary_of(kinesis_client, stream).get("EncryptionType", "NONE") == "NONE"
+
+
+def test_an_on_demand_stream_has_four_shards(kinesis_client: KinesisClient, new_name: str) -> None:
+    kinesis_client.create_stream(StreamName=new_name, StreamModeDetails={"StreamMode": "ON_DEMAND"})
+    wait_active(kinesis_client, new_name)
+    summary = summary_of(kinesis_client, new_name)
+    kinesis_client.delete_stream(StreamName=new_name)
+
+    assert summary["OpenShardCount"] == 4
+    assert summary["StreamModeDetails"]["StreamMode"] == "ON_DEMAND"
+
+
+def test_the_mode_of_a_stream_changes(kinesis_client: KinesisClient, stream: str) -> None:
+    kinesis_client.update_stream_mode(
+        StreamARN=summary_of(kinesis_client, stream)["StreamARN"],
+        StreamModeDetails={"StreamMode": "ON_DEMAND"},
+    )
+    wait_active(kinesis_client, stream)
+
+    assert summary_of(kinesis_client, stream)["StreamModeDetails"]["StreamMode"] == "ON_DEMAND"
+
+
+@pytest.mark.parametrize("targets", [[4], [1], [3], [3, 2], [4, 6, 3]], ids=str)
+def test_shards_are_scaled_to_equal_ones(
+    kinesis_client: KinesisClient, stream: str, targets: list[int]
+) -> None:
+    for target in targets:
+        answer = kinesis_client.update_shard_count(
+            StreamName=stream, TargetShardCount=target, ScalingType="UNIFORM_SCALING"
+        )
+        assert answer["TargetShardCount"] == target
+        wait_active(kinesis_client, stream)
+
+    opened = sorted(
+        (int(shard["HashKeyRange"]["StartingHashKey"]), int(shard["HashKeyRange"]["EndingHashKey"]))
+        for shard in shards_of(kinesis_client, stream)
+        if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+    )
+    assert len(opened) == targets[-1]
+    assert (opened[0][0], opened[-1][1]) == (0, HASH_KEYS - 1)
+    assert all(one[1] + 1 == other[0] for one, other in pairwise(opened))
+    widths = [last - first for first, last in opened]
+    assert max(widths) - min(widths) <= HASH_KEYS // 1_000_000
+
+
+def test_more_than_double_is_too_far(kinesis_client: KinesisClient, stream: str) -> None:
+    code = error_code(
+        kinesis_client.update_shard_count,
+        StreamName=stream,
+        TargetShardCount=5,
+        ScalingType="UNIFORM_SCALING",
+    )
+
+    assert code in ("LimitExceededException", "InvalidArgumentException")
+
+
+def test_the_size_of_records_can_be_raised(kinesis_client: KinesisClient, stream: str) -> None:
+    client: Any = kinesis_client  # types of older stubs do not know it
+    client.update_max_record_size(
+        StreamARN=summary_of(client, stream)["StreamARN"], MaxRecordSizeInKiB=2048
+    )
+    wait_active(client, stream)
+
+    assert summary_of(client, stream)["MaxRecordSizeInKiB"] == 2048
+    client.put_record(StreamName=stream, Data=b"x" * 2_000_000, PartitionKey="k")
+
+
+def test_an_account_has_limits(kinesis_client: KinesisClient, stream: str) -> None:
+    limits = kinesis_client.describe_limits()
+
+    assert limits["OpenShardCount"] >= 2
+    assert limits["ShardLimit"] >= limits["OpenShardCount"]
+    assert limits["OnDemandStreamCountLimit"] >= 0

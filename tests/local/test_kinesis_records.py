@@ -196,7 +196,7 @@ def test_put_records_has_limits_as_a_whole() -> None:
     large = {"Data": b"x" * 1_000_000, "PartitionKey": "k"}
 
     many = refused(world.call, "PutRecords", StreamName="s", Records=[small] * 501)
-    heavy = refused(world.call, "PutRecords", StreamName="s", Records=[large] * 6)
+    heavy = refused(world.call, "PutRecords", StreamName="s", Records=[large] * 11)
 
     assert many.code == "ValidationException"
     assert heavy.code == "InvalidArgumentException"
@@ -268,3 +268,23 @@ def test_single_records_can_be_made_to_fail() -> None:
     assert answer["FailedRecordCount"] == 1
     assert answer["Records"][1]["ErrorCode"] == "ProvisionedThroughputExceededException"
     assert world.read() == [b"1", b"3"]
+
+
+def test_a_large_record_is_taken_when_the_second_is_whole_and_silences_the_shard() -> None:
+    world = KinesisWorld(limits=True)
+    world.call(
+        "UpdateMaxRecordSize",
+        StreamARN="arn:aws:kinesis:us-east-1:000000000000:stream/s",
+        MaxRecordSizeInKiB=10_240,
+    )
+    world.clock.advance(1)
+    large = b"x" * (10 * 1_048_576 - 1)
+
+    world.put(large)
+    world.clock.advance(8.9)
+    assert refused(world.put, b"x" * 100_000).code == "ProvisionedThroughputExceededException"
+    world.clock.advance(0.6)
+    assert refused(world.put, large).code == "ProvisionedThroughputExceededException"
+    world.clock.advance(0.5)
+    world.put(large)
+    assert [len(data) for data in world.read()] == [len(large)]

@@ -85,8 +85,8 @@ def test_nothing_else_changes_while_a_stream_is_updating() -> None:
 @pytest.mark.parametrize(
     ("operation", "hours", "code"),
     [
-        ("IncreaseStreamRetentionPeriod", 8761, "ValidationException"),
-        ("DecreaseStreamRetentionPeriod", 23, "ValidationException"),
+        ("IncreaseStreamRetentionPeriod", 8761, "InvalidArgumentException"),
+        ("DecreaseStreamRetentionPeriod", 23, "InvalidArgumentException"),
         ("DecreaseStreamRetentionPeriod", 48, "InvalidArgumentException"),
     ],
 )
@@ -157,7 +157,7 @@ def test_the_account_has_a_number_of_shards() -> None:
         "ShardLimit": 3,
         "OpenShardCount": 2,
         "OnDemandStreamCount": 0,
-        "OnDemandStreamCountLimit": 0,
+        "OnDemandStreamCountLimit": 50,
     }
 
 
@@ -171,10 +171,10 @@ def test_what_would_have_to_be_ignored_is_refused(request_: dict[str, Any]) -> N
 
 
 def test_an_unknown_operation_is_refused_by_name() -> None:
-    error = refused(KinesisWorld().call, "SubscribeToShard")
+    error = refused(KinesisWorld().call, "CreateQueue")
 
     assert error.code == "UnknownOperationException"
-    assert "SubscribeToShard" in error.message
+    assert "CreateQueue" in error.message
 
 
 def test_name_and_arn_must_agree() -> None:

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kcl_py.local.errors import AwsError, unknown_operation
-from kcl_py.local.kinesis import lifecycle, reading, records, resharding
+from kcl_py.local.kinesis import (
+    changes,
+    lifecycle,
+    reading,
+    records,
+    registration,
+    resharding,
+    scaling,
+    subscriptions,
+    tags,
+)
 from kcl_py.local.kinesis.account import Account, Answer, Request
 from kcl_py.local.kinesis.saving import dump_account, load_account
 from kcl_py.local.kinesis.settings import KinesisSettings
@@ -23,10 +33,12 @@ def _on_stream(run: Callable[[Account, Request], Answer], *parameters: str) -> _
     return _Operation(run, frozenset({"StreamName", "StreamARN", *parameters}))
 
 
+_CONSUMER = frozenset({"StreamARN", "ConsumerName", "ConsumerARN"})
+
 _OPERATIONS = {
     "CreateStream": _Operation(
         lifecycle.create_stream,
-        frozenset({"StreamName", "ShardCount", "StreamModeDetails", "Tags"}),
+        frozenset({"StreamName", "ShardCount", "StreamModeDetails", "Tags", "MaxRecordSizeInKiB"}),
     ),
     "DeleteStream": _on_stream(lifecycle.delete_stream, "EnforceConsumerDeletion"),
     "ListStreams": _Operation(
@@ -35,15 +47,25 @@ _OPERATIONS = {
     "DescribeStream": _on_stream(lifecycle.describe_stream, "Limit", "ExclusiveStartShardId"),
     "DescribeStreamSummary": _on_stream(lifecycle.describe_stream_summary),
     "DescribeLimits": _Operation(lifecycle.describe_limits, frozenset()),
-    "IncreaseStreamRetentionPeriod": _on_stream(
-        lifecycle.increase_retention, "RetentionPeriodHours"
+    "DescribeAccountSettings": _Operation(lifecycle.describe_account_settings, frozenset()),
+    "UpdateStreamMode": _Operation(
+        changes.update_mode, frozenset({"StreamARN", "StreamModeDetails"})
     ),
-    "DecreaseStreamRetentionPeriod": _on_stream(
-        lifecycle.decrease_retention, "RetentionPeriodHours"
+    "IncreaseStreamRetentionPeriod": _on_stream(changes.increase_retention, "RetentionPeriodHours"),
+    "DecreaseStreamRetentionPeriod": _on_stream(changes.decrease_retention, "RetentionPeriodHours"),
+    "UpdateMaxRecordSize": _Operation(
+        changes.update_record_size, frozenset({"StreamARN", "MaxRecordSizeInKiB"})
     ),
-    "AddTagsToStream": _on_stream(lifecycle.add_tags, "Tags"),
-    "RemoveTagsFromStream": _on_stream(lifecycle.remove_tags, "TagKeys"),
-    "ListTagsForStream": _on_stream(lifecycle.list_tags, "ExclusiveStartTagKey", "Limit"),
+    "EnableEnhancedMonitoring": _on_stream(changes.enable_monitoring, "ShardLevelMetrics"),
+    "DisableEnhancedMonitoring": _on_stream(changes.disable_monitoring, "ShardLevelMetrics"),
+    "StartStreamEncryption": _on_stream(changes.start_encryption, "EncryptionType", "KeyId"),
+    "StopStreamEncryption": _on_stream(changes.stop_encryption, "EncryptionType", "KeyId"),
+    "AddTagsToStream": _on_stream(tags.add_tags, "Tags"),
+    "RemoveTagsFromStream": _on_stream(tags.remove_tags, "TagKeys"),
+    "ListTagsForStream": _on_stream(tags.list_tags, "ExclusiveStartTagKey", "Limit"),
+    "TagResource": _Operation(tags.tag_resource, frozenset({"ResourceARN", "Tags"})),
+    "UntagResource": _Operation(tags.untag_resource, frozenset({"ResourceARN", "TagKeys"})),
+    "ListTagsForResource": _Operation(tags.list_resource_tags, frozenset({"ResourceARN"})),
     "ListShards": _on_stream(
         resharding.list_shards,
         "NextToken",
@@ -54,6 +76,19 @@ _OPERATIONS = {
     ),
     "SplitShard": _on_stream(resharding.split_shard, "ShardToSplit", "NewStartingHashKey"),
     "MergeShards": _on_stream(resharding.merge_shards, "ShardToMerge", "AdjacentShardToMerge"),
+    "RegisterStreamConsumer": _Operation(
+        registration.register, frozenset({"StreamARN", "ConsumerName", "Tags"})
+    ),
+    "DescribeStreamConsumer": _Operation(registration.describe, _CONSUMER),
+    "DeregisterStreamConsumer": _Operation(registration.deregister, _CONSUMER),
+    "ListStreamConsumers": _Operation(
+        registration.list_consumers,
+        frozenset({"StreamARN", "NextToken", "MaxResults", "StreamCreationTimestamp"}),
+    ),
+    "SubscribeToShard": _Operation(
+        subscriptions.subscribe, frozenset({"ConsumerARN", "ShardId", "StartingPosition"})
+    ),
+    "UpdateShardCount": _on_stream(scaling.update_shard_count, "TargetShardCount", "ScalingType"),
     "PutRecord": _on_stream(
         records.put_record,
         "Data",
@@ -100,7 +135,7 @@ class Kinesis:
         self._account.fail_record = decide
 
     def call(self, operation: str, request: Request) -> Answer:
-        """Answer one request.
+        """Answer one request. `SubscribeToShard` is answered with a `Subscription`.
 
         Raises:
             AwsError: What the service would answer with an error, an unknown operation included.

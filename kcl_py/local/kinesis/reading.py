@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kcl_py.local.errors import AwsError, invalid
+from kcl_py.local.errors import AwsError
 from kcl_py.local.kinesis.account import Account, Answer, Request
 from kcl_py.local.kinesis.limits import GET_BYTES_MAX, GET_RECORDS_MAX
+from kcl_py.local.kinesis.positions import Place, position_of
 from kcl_py.local.kinesis.shards import Shard, StoredRecord
 from kcl_py.local.kinesis.streams import Stream
 from kcl_py.local.kinesis.tokens import seal, unseal
@@ -34,7 +35,12 @@ def get_shard_iterator(account: Account, request: Request) -> Answer:
     shard = account.shard(stream, required_text(request, "ShardId"))
     now = account.clock()
     shard.trim(now - stream.retention_seconds)
-    position = _position(stream, shard, request, now)
+    place = Place(
+        kind=required_text(request, "ShardIteratorType"),
+        number=optional_text(request, "StartingSequenceNumber"),
+        when=optional_time(request, "Timestamp"),
+    )
+    position = position_of(shard, place, now)
     if account.settings.limits and not shard.iterator_calls.take(1, now):
         raise _too_much(stream, shard)
     return {"ShardIterator": _iterator(stream, shard, position, now)}
@@ -43,7 +49,7 @@ def get_shard_iterator(account: Account, request: Request) -> Answer:
 def get_records(account: Account, request: Request) -> Answer:
     """GetRecords: one page, and the iterator for the next one unless the shard has ended."""
     cursor = _cursor(account, required_text(request, "ShardIterator"))
-    limit = optional_whole(request, "Limit", 1, GET_RECORDS_MAX) or GET_RECORDS_MAX
+    limit = _limit(request)
     stream = account.usable({"StreamName": cursor.stream, "StreamARN": request.get("StreamARN")})
     shard = account.shard(stream, cursor.shard_id)
     if stream.made_at != cursor.stream_made_at:
@@ -56,8 +62,8 @@ def get_records(account: Account, request: Request) -> Answer:
     if account.settings.limits:
         shard.read_bytes.draw(sum(len(record.data) + len(record.key) for record in page))
     answer: Answer = {
-        "Records": [_as_answer(record) for record in page],
-        "MillisBehindLatest": _millis_behind(shard, page, position, now),
+        "Records": [as_answer(record) for record in page],
+        "MillisBehindLatest": millis_behind(shard, page, position, now),
     }
     if shard.is_open or position < shard.tip:
         answer["NextShardIterator"] = _iterator(stream, shard, position, now)
@@ -66,13 +72,25 @@ def get_records(account: Account, request: Request) -> Answer:
     return answer
 
 
-def _as_answer(record: StoredRecord) -> dict[str, object]:
-    return {
+def _limit(request: Request) -> int:
+    """Source: GetRecords, which names the error for too large a limit."""
+    limit = request.get("Limit")
+    if isinstance(limit, int) and limit > GET_RECORDS_MAX:
+        raise AwsError("InvalidArgumentException", f"Limit must be at most {GET_RECORDS_MAX}")
+    return optional_whole(request, "Limit", 1, GET_RECORDS_MAX) or GET_RECORDS_MAX
+
+
+def as_answer(record: StoredRecord) -> dict[str, object]:
+    """A record as GetRecords and SubscribeToShard show it."""
+    answer: dict[str, object] = {
         "SequenceNumber": record.sequence_number,
         "ApproximateArrivalTimestamp": record.arrival,
         "Data": record.data,
         "PartitionKey": record.key,
     }
+    if record.is_encrypted:
+        answer["EncryptionType"] = "KMS"
+    return answer
 
 
 def _page(account: Account, shard: Shard, position: int, limit: int) -> list[StoredRecord]:
@@ -82,7 +100,7 @@ def _page(account: Account, shard: Shard, position: int, limit: int) -> list[Sto
     return shard.read(position, limit, GET_BYTES_MAX)
 
 
-def _millis_behind(shard: Shard, page: list[StoredRecord], position: int, now: float) -> int:
+def millis_behind(shard: Shard, page: list[StoredRecord], position: int, now: float) -> int:
     """How far the reader is behind: 0 at the tip, else the age of what it read last."""
     unread = shard.arrival_at(position)
     if unread is None:
@@ -116,40 +134,3 @@ def _cursor(account: Account, iterator: str) -> Cursor:
     if account.clock() - cursor.issued_at > account.settings.iterator_seconds:
         raise AwsError("ExpiredIteratorException", "ShardIterator has expired")
     return cursor
-
-
-def _position(stream: Stream, shard: Shard, request: Request, now: float) -> int:
-    kind = required_text(request, "ShardIteratorType")
-    if kind == "TRIM_HORIZON":
-        return shard.oldest
-    if kind == "LATEST":
-        return shard.tip
-    if kind == "AT_TIMESTAMP":
-        return _position_at_time(shard, request, now)
-    if kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
-        return _position_at_number(stream, shard, request, after=kind.startswith("AFTER"))
-    raise invalid(f"there is no ShardIteratorType {kind}")
-
-
-def _position_at_time(shard: Shard, request: Request, now: float) -> int:
-    when = optional_time(request, "Timestamp")
-    if when is None:
-        raise AwsError("InvalidArgumentException", "AT_TIMESTAMP needs a Timestamp")
-    if when > now:
-        raise AwsError("InvalidArgumentException", "Timestamp must not be in the future")
-    return shard.at_time(when)
-
-
-def _position_at_number(stream: Stream, shard: Shard, request: Request, *, after: bool) -> int:
-    text = optional_text(request, "StartingSequenceNumber")
-    if text is None:
-        raise AwsError("InvalidArgumentException", "StartingSequenceNumber is needed")
-    if not text.isdecimal():
-        raise invalid("StartingSequenceNumber must be a decimal number")
-    position = shard.at_number(int(text), after=after)
-    if position is None:
-        raise AwsError(
-            "InvalidArgumentException",
-            f"sequence number {text} is none of {shard.shard_id} of stream {stream.name}",
-        )
-    return position

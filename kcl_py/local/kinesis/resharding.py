@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kcl_py.local.errors import AwsError, invalid
+from kcl_py.local.errors import AwsError
 from kcl_py.local.kinesis.account import Account, Answer, Request
+from kcl_py.local.kinesis.changes import start_change
 from kcl_py.local.kinesis.shards import Shard
-from kcl_py.local.kinesis.streams import Stream
+from kcl_py.local.kinesis.streams import Reshard, Stream
 from kcl_py.local.kinesis.tokens import seal, unseal
 from kcl_py.local.parameters import (
+    decimal_number,
     mapping,
     optional_text,
     optional_time,
     optional_whole,
+    refuse_unknown,
     required_text,
 )
 
-_PAGE_MAX = 10_000
-_PAGE_DEFAULT = 1_000
+_PAGE_MAX = 1_000
 
 
 def split_shard(account: Account, request: Request) -> Answer:
     """SplitShard: two children share the parent's hash keys."""
-    stream = account.changeable(request)
+    stream = account.scalable(request)
     parent = _open_shard(account, stream, required_text(request, "ShardToSplit"))
     text = required_text(request, "NewStartingHashKey")
-    if not text.isdecimal():
-        raise invalid("NewStartingHashKey must be a decimal number")
-    border = int(text)
+    border = decimal_number(text, "NewStartingHashKey")
     if not parent.first_key + 1 < border < parent.last_key:
         raise AwsError(
             "InvalidArgumentException",
@@ -42,7 +42,7 @@ def split_shard(account: Account, request: Request) -> Answer:
 
 def merge_shards(account: Account, request: Request) -> Answer:
     """MergeShards: one child takes the hash keys of two neighbours."""
-    stream = account.changeable(request)
+    stream = account.scalable(request)
     first = _open_shard(account, stream, required_text(request, "ShardToMerge"))
     second = _open_shard(account, stream, required_text(request, "AdjacentShardToMerge"))
     if first.last_key + 1 != second.first_key and second.last_key + 1 != first.first_key:
@@ -60,13 +60,14 @@ def list_shards(account: Account, request: Request) -> Answer:
     token = optional_text(request, "NextToken")
     if token is None:
         stream = account.find(request)
+        account.check_made_at(stream, optional_time(request, "StreamCreationTimestamp"))
         after = optional_text(request, "ExclusiveStartShardId") or ""
         chosen = _filter(account, stream, mapping(request, "ShardFilter"))
     else:
         stream, after, chosen = _continue(account, request, token)
     if not stream.has_shard_listing():
         raise AwsError("ResourceInUseException", f"stream {stream.name} is {stream.status}")
-    limit = optional_whole(request, "MaxResults", 1, _PAGE_MAX) or _PAGE_DEFAULT
+    limit = min(optional_whole(request, "MaxResults", 1, 10_000) or _PAGE_MAX, _PAGE_MAX)
     accepts = _accepts(account, stream, chosen)
     shards = [
         shard for shard in stream.shards.values() if shard.shard_id > after and accepts(shard)
@@ -90,15 +91,8 @@ def _open_shard(account: Account, stream: Stream, shard_id: str) -> Shard:
 def _start_reshard(
     account: Account, stream: Stream, parents: list[Shard], ranges: list[tuple[int, int]]
 ) -> None:
-    growth = len(ranges) - len(parents)
-    if account.open_shard_count() + growth > account.settings.shards_max:
-        raise AwsError("LimitExceededException", "the account has no more open shards left")
-    now = account.clock()
-    stream.after(
-        now + account.settings.update_seconds, lambda at: stream.reshard(parents, ranges, at)
-    )
-    stream.status = "UPDATING"
-    stream.settle(now)
+    account.check_shards(len(ranges) - len(parents))
+    start_change(account, stream, lambda at: stream.reshard([Reshard(parents, ranges)], at))
 
 
 def _continue(account: Account, request: Request, token: str) -> tuple[Stream, str, dict[str, Any]]:
@@ -117,14 +111,17 @@ def _continue(account: Account, request: Request, token: str) -> tuple[Stream, s
     stream = account.find({"StreamName": name, "StreamARN": request.get("StreamARN")})
     if stream.made_at != made_at:
         raise AwsError("InvalidArgumentException", "NextToken is of a stream that was deleted")
+    given = mapping(request, "ShardFilter")
+    if given and given.get("Type") != chosen.get("Type"):
+        raise AwsError("InvalidArgumentException", "NextToken is of a listing with another filter")
     return stream, after, chosen
 
 
 def _filter(account: Account, stream: Stream, given: dict[str, Any]) -> dict[str, Any]:
     """The filter with its time made absolute, so that all pages see the same shards."""
     kind = optional_text(given, "Type")
-    if given and kind not in _FILTERS:
-        raise AwsError("InvalidArgumentException", f"ShardFilter has no Type {kind}")
+    if given:
+        _check_filter(given, kind)
     now = account.clock()
     if kind in ("AT_TIMESTAMP", "FROM_TIMESTAMP"):
         when = optional_time(given, "Timestamp")
@@ -134,6 +131,16 @@ def _filter(account: Account, stream: Stream, given: dict[str, Any]) -> dict[str
     if kind == "AFTER_SHARD_ID":
         return {"Type": kind, "ShardId": required_text(given, "ShardId")}
     return {"Type": kind, "Timestamp": _trim_horizon(stream, now)} if kind else {}
+
+
+def _check_filter(given: dict[str, Any], kind: str | None) -> None:
+    """Refuse a type that is none, and what does not belong to the type."""
+    refuse_unknown("ShardFilter", given, {"Type", "ShardId", "Timestamp"})
+    if kind not in _FILTERS:
+        raise AwsError("InvalidArgumentException", f"ShardFilter has no Type {kind}")
+    by_time = kind in ("AT_TIMESTAMP", "FROM_TIMESTAMP")
+    if ("Timestamp" in given and not by_time) or ("ShardId" in given and kind != "AFTER_SHARD_ID"):
+        raise AwsError("InvalidArgumentException", f"{kind} takes no such parameter")
 
 
 def _trim_horizon(stream: Stream, now: float) -> float:

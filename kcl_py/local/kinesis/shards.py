@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from kcl_py.local.kinesis.limits import (
@@ -27,6 +27,7 @@ class StoredRecord(NamedTuple):
     arrival: float
     data: bytes
     key: str
+    is_encrypted: bool = False
 
 
 def _arrival_of(record: StoredRecord) -> float:
@@ -64,6 +65,7 @@ class Shard:
         self.read_bytes = Bucket(READ_BYTES_PER_SECOND)
         self.read_calls = Bucket(READ_CALLS_PER_SECOND)
         self.iterator_calls = Bucket(ITERATOR_CALLS_PER_SECOND)
+        self.watchers: set[Callable[[], None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -80,20 +82,28 @@ class Shard:
         """The position of the first record that retention has left."""
         return self._oldest
 
-    def append(self, data: bytes, key: str, now: float) -> str:
+    def append(self, data: bytes, key: str, now: float, *, is_encrypted: bool = False) -> str:
         """Add a record; times of arrival never go back inside a shard."""
         arrival = math.floor(now * 1000) / 1000
         if self._records:
             arrival = max(arrival, self._records[-1].arrival)
         number = self._numbers.write(self.tip, int(arrival))
-        self._records.append(StoredRecord(number, arrival, data, key))
+        self._records.append(StoredRecord(number, arrival, data, key, is_encrypted))
+        if self.watchers:
+            self.tell_watchers()
         return number
+
+    def tell_watchers(self) -> None:
+        """Something has changed, or soon will."""
+        for wake in list(self.watchers):
+            wake()
 
     def close(self, now: float, children: Sequence[Shard]) -> None:
         """Take no more records; the children go on."""
         self.closed_at = now
         self.ending_number = self._numbers.write(LAST_COUNTER, int(now))
         self.child_ids = tuple(child.shard_id for child in children)
+        self.tell_watchers()
 
     def trim(self, horizon: float) -> None:
         """Forget what arrived before `horizon`, for good."""
@@ -120,6 +130,13 @@ class Shard:
         stored = int(self._records[counter - self._base].sequence_number)
         is_passed = stored <= number if after else stored < number
         return counter + 1 if is_passed else counter
+
+    def number_before(self, position: int) -> str:
+        """A sequence number that stands for everything before a position, read or not."""
+        index = position - 1 - self._base
+        if 0 <= index < len(self._records):
+            return self._records[index].sequence_number
+        return self._numbers.write(position - 1, self.made_second)
 
     def read(self, position: int, count_max: int, bytes_max: int) -> list[StoredRecord]:
         """Records from a position on; at least one if there is one, however large."""

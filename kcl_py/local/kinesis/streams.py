@@ -6,8 +6,15 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
+from kcl_py.local.kinesis.consumers import Consumer
+from kcl_py.local.kinesis.limits import (
+    CALLS_PER_SECOND_OF_STREAM,
+    RECORD_KIB,
+    CallRates,
+    RollingCounts,
+)
 from kcl_py.local.kinesis.settings import ACCOUNT, REGION
 from kcl_py.local.kinesis.shards import Shard
 
@@ -25,6 +32,13 @@ def hash_key_of(partition_key: str) -> int:
     return int.from_bytes(digest, "big")
 
 
+class Reshard(NamedTuple):
+    """Open shards of the stream that close, and the ranges of their children."""
+
+    parents: list[Shard]
+    ranges: list[tuple[int, int]]
+
+
 class Stream:
     """A stream. Changes that take a while are kept as one pending step and done when due."""
 
@@ -34,7 +48,15 @@ class Stream:
         self.made_at = now
         self.status = "CREATING"
         self.retention_hours = 24
+        self.mode = "PROVISIONED"
+        self.metrics: tuple[str, ...] = ()
+        self.encryption_key: str | None = None
+        self.record_kib_max = RECORD_KIB[0]
         self.tags: dict[str, str] = {}
+        self.changes = RollingCounts()
+        self.rates = CallRates(CALLS_PER_SECOND_OF_STREAM)
+        self.consumers: dict[str, Consumer] = {}
+        self._consumer_stamps: dict[str, int] = {}
         self.shards: dict[str, Shard] = {}
         self._next_index = 0
         self._open: list[Shard] = []
@@ -46,16 +68,29 @@ class Stream:
     def after(self, due: float, step: Callable[[float], None]) -> None:
         """Do this at `due`, then be ACTIVE."""
         self._due, self._step = due, step
+        for shard in self._open:
+            shard.tell_watchers()
+
+    @property
+    def due(self) -> float | None:
+        """When the pending step is to be done, if there is one."""
+        return self._due
 
     def settle(self, now: float) -> None:
         """Catch up with the clock: finish what is due, forget what retention has passed."""
-        if self._due is not None and now >= self._due:
-            self.finish()
+        while self._due is not None and now >= self._due:
+            self._do_step()
         if len(self.shards) > len(self._open):
             self._drop_expired_shards(now - self.retention_seconds)
+        if self.consumers:
+            self._settle_consumers(now)
 
     def finish(self) -> None:
-        """Do the pending step now, as if it had been done when due."""
+        """Do all pending steps now, as if each had been done when due."""
+        while self._due is not None:
+            self._do_step()
+
+    def _do_step(self) -> None:
         due, step = self._due, self._step
         self._due = self._step = None
         if due is not None and step is not None:
@@ -80,11 +115,12 @@ class Stream:
         """The open shard that takes this hash key."""
         return self._open[bisect_right(self._open_starts, hash_key) - 1]
 
-    def reshard(self, parents: list[Shard], ranges: list[tuple[int, int]], now: float) -> None:
-        """Close the parents, open children in their place."""
-        children = [self._make_shard(keys, now, parents) for keys in ranges]
-        for parent in parents:
-            parent.close(now, children)
+    def reshard(self, steps: Iterable[Reshard], now: float) -> None:
+        """Close parents and open children in their place, all at once."""
+        for parents, ranges in steps:
+            children = [self._make_shard(keys, now, parents) for keys in ranges]
+            for parent in parents:
+                parent.close(now, children)
         self._index_open_shards()
 
     def children_of(self, shard: Shard) -> list[dict[str, Any]]:
@@ -112,6 +148,17 @@ class Stream:
     def next_index(self) -> int:
         """Of the next shard to be made."""
         return self._next_index
+
+    def consumer_stamp(self, name: str, now: float) -> int:
+        """The second for the ARN of a new consumer; no two of a name have the same ARN."""
+        stamp = max(int(now), self._consumer_stamps.get(name, 0) + 1)
+        self._consumer_stamps[name] = stamp
+        return stamp
+
+    def _settle_consumers(self, now: float) -> None:
+        gone = [name for name, consumer in self.consumers.items() if not consumer.settle(now)]
+        for name in gone:
+            del self.consumers[name]
 
     def _make_first_shards(self, count: int, _now: float) -> None:
         edges = [HASH_KEYS * number // count for number in range(count + 1)]

@@ -212,7 +212,11 @@ class SimStream:
                 self._trace.add("stream", "shard", shard.shard_id, *shard.parents)
 
     def _list(self) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = self._call("ListShards", MaxResults=10_000)["Shards"]
+        answer = self._call("ListShards")
+        listed: list[dict[str, Any]] = answer["Shards"]
+        while "NextToken" in answer:
+            answer = self._model.call("ListShards", {"NextToken": answer["NextToken"]})
+            listed += answer["Shards"]
         return listed
 
     # ----------------------------------------------------------------------------- for workers
