@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kcl_py.streams.account import ensure_stream, list_streams
-from kcl_py.streams.descriptions import ShardDescription, StreamDescription
-from kcl_py.streams.reader import Reader, ShardRecord
+from kcl_py.streams.descriptions import ShardDescription, ShardRecord, StreamDescription
+from kcl_py.streams.reader import Reader
 from kcl_py.streams.start import ReadFrom
 from kcl_py.streams.stream import Stream
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from kcl_py.records import Record
+
 if TYPE_CHECKING:
     from kcl_py.core.shards.graph import Shard
 
@@ -63,6 +65,14 @@ class StreamDescription:
     encryption_key: str | None
     enhanced_metrics: Sequence[str]
     consumers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRecord:
+    """A record with the shard that it was read from; what Reader yields."""
+
+    shard_id: str
+    record: Record
 
 
 def describe_summary(summary: Mapping[str, Any]) -> StreamDescription:

@@ -11,13 +11,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from kcl_py.aws.retry import Patience
 from kcl_py.aws.stream import ShardsSeen, StreamReader
 from kcl_py.core.commands import Fetch
 from kcl_py.errors import ConfigError, StreamNotFound, Unavailable
+from kcl_py.streams.descriptions import ShardRecord
 from kcl_py.streams.machine import (
     READS_MAX,
     Ends,
@@ -37,21 +37,12 @@ if TYPE_CHECKING:
 
     from mypy_boto3_kinesis import KinesisClient
 
-    from kcl_py.records import Record
 
 _log = logging.getLogger(__name__)
 _LEVELS: Final = {"debug": logging.DEBUG, "warning": logging.WARNING}
 
 WAIT_SECONDS_MAX: Final = 3600.0
 """Of one wait; it is begun again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardRecord:
-    """A record with the shard that it was read from; what Reader yields."""
-
-    shard_id: str
-    record: Record
 
 
 class Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from kcl_py.aws.stream import ShardsSeen, StreamReader
 from kcl_py.core.commands import Fetch
 from kcl_py.core.events import Failure
 from kcl_py.core.shards.graph import Shard
+from kcl_py.local.errors import AwsError
 from kcl_py.records import Record
 from kcl_py.streams.machine import Ends, ReadCommand, ReadEvent, ReadMachine, Relist, Relisted
 from kcl_py.streams.opening import open_reading
@@ -104,6 +106,19 @@ class ReadingWorld:
         if len(found) > 1:
             first = self.rng.randrange(len(found) - 1)
             self.world.merge(found[first]["ShardId"], found[first + 1]["ShardId"])
+
+    def scale(self) -> None:
+        """Go to any number of shards; the service splits and merges several times for that."""
+        count = len(self.shards(only_open=True))
+        target = self.rng.randint(max(1, -(-count // 2)), min(count * 2, 6))
+        with contextlib.suppress(AwsError):  # Not so often a day.
+            self.world.call(
+                "UpdateShardCount",
+                StreamName="s",
+                TargetShardCount=target,
+                ScalingType="UNIFORM_SCALING",
+            )
+        self.world.clock.advance(5)
 
     # ------------------------------------------------------------------------------- the reading
 

@@ -17,15 +17,19 @@ from kcl_py.streams.troubles import error_of
 from tests.local.worlds import FIRST, SECOND
 from tests.streams.reading_world import ReadingWorld
 
-DEEDS = ("put", "put", "split", "merge", "read", "read", "wait")
+DEEDS = ("put", "put", "split", "merge", "scale", "read", "read", "wait")
 
 
 def do(world: ReadingWorld, deed: str, amount: int) -> None:
     match deed:
         case "put":
             world.put(amount)
-        case "split" | "merge":
-            world.split() if deed == "split" else world.merge()
+        case "split":
+            world.split()
+        case "merge":
+            world.merge()
+        case "scale":
+            world.scale()
         case "wait":
             world.world.clock.advance(amount)
         case "read":

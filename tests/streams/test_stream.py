@@ -114,6 +114,55 @@ def test_retention_and_tags(make: MakeStream) -> None:
     assert tags_of(stream) == {"b": "2", "c": "3"}
 
 
+def test_scaling_changes_the_number_of_shards(make: MakeStream) -> None:
+    stream = make(shards=2)
+
+    stream.scale(3)
+    assert stream.describe().open_shard_count == 3
+    stream.scale(2)
+
+    assert [shard.starting_hash_key for shard in stream.shards(only_open=True)] == [0, 2**127]
+    with pytest.raises(ConfigError, match="go to 4 first"):
+        stream.scale(5)
+
+
+def test_mode_encryption_and_metrics(make: MakeStream) -> None:
+    stream = make()
+
+    stream.set_enhanced_metrics(["IncomingBytes", "OutgoingBytes"])
+    stream.set_enhanced_metrics(["OutgoingBytes", "OutgoingRecords"])
+    stream.encrypt("alias/aws/kinesis")
+    stream.set_mode("on_demand")
+
+    found = stream.describe()
+    assert found.enhanced_metrics == ("OutgoingBytes", "OutgoingRecords")
+    assert (found.encryption_key, found.mode) == ("alias/aws/kinesis", "on_demand")
+    stream.encrypt(None)
+    stream.set_enhanced_metrics([])
+    found = stream.describe()
+    assert (found.encryption_key, found.enhanced_metrics) == (None, ())
+    with pytest.raises(ConfigError, match="scales by itself"):
+        stream.scale(2)
+
+
+def test_a_stream_that_scales_by_itself(make: MakeStream) -> None:
+    found = make(shards="on_demand").describe()
+
+    assert found.mode == "on_demand"
+    assert found.open_shard_count > 1
+
+
+def test_a_stream_with_registered_consumers_is_not_deleted_by_mistake(
+    make: MakeStream, kinesis: Any
+) -> None:
+    stream = make()
+    kinesis.register_stream_consumer(StreamARN=stream.describe().arn, ConsumerName="mine")
+
+    with pytest.raises(StreamBusy, match="has 1 registered consumers"):
+        stream.delete()
+    stream.delete(enforce_consumer_deletion=True)
+
+
 def test_a_stream_is_deleted_and_made_again(make: MakeStream) -> None:
     stream = make()
     name = stream.describe().name
