@@ -30,6 +30,12 @@ class StreamBusy(SetupError):
     exit_code = 4
 
 
+class StreamInUse(SetupError):
+    """Somebody else has a use for the stream."""
+
+    exit_code = 4
+
+
 class AnswerLost(Unavailable):
     """A change got no usable answer, so it may have been made."""
 
@@ -81,7 +87,7 @@ class StreamAdmin:
         found: Mapping[str, Any] = answer.get("StreamDescriptionSummary") or {}
         needed = ("StreamName", "StreamARN", "StreamStatus", "OpenShardCount")
         if any(found.get(name) is None for name in needed):
-            raise _unparsable("kinesis:DescribeStreamSummary")
+            raise _unparsable("DescribeStreamSummary")
         return found
 
     def names(self) -> Iterator[str]:
@@ -90,7 +96,7 @@ class StreamAdmin:
         for _ in range(PAGES_MAX):
             answer = self._ask("ListStreams", None, {"Limit": STREAMS_PER_PAGE, **which})
             if answer.get("StreamNames") is None:
-                raise _unparsable("kinesis:ListStreams")
+                raise _unparsable("ListStreams")
             yield from answer["StreamNames"]
             if not answer.get("HasMoreStreams"):
                 return
@@ -103,7 +109,7 @@ class StreamAdmin:
         for _ in range(PAGES_MAX):
             answer = self._ask("ListTagsForStream", address, {**address.parameters, **which})
             if answer.get("Tags") is None:
-                raise _unparsable("kinesis:ListTagsForStream")
+                raise _unparsable("ListTagsForStream")
             found |= {tag["Key"]: tag.get("Value", "") for tag in answer["Tags"]}
             if not answer.get("HasMoreTags"):
                 break
@@ -116,7 +122,7 @@ class StreamAdmin:
         for _ in range(PAGES_MAX):
             answer = self._ask("ListStreamConsumers", None, which)
             if answer.get("Consumers") is None:
-                raise _unparsable("kinesis:ListStreamConsumers")
+                raise _unparsable("ListStreamConsumers")
             yield from answer["Consumers"]
             if not answer.get("NextToken"):
                 return
@@ -180,5 +186,5 @@ class StreamAdmin:
         return public
 
 
-def _unparsable(action: str) -> Unavailable:
-    return Unavailable(f"{action} got an answer that says nothing; try again")
+def _unparsable(operation: str) -> Unavailable:
+    return Unavailable(f"kinesis:{operation} got an answer that says nothing; try again")

@@ -60,7 +60,7 @@ def ensure_stream(
     stream = Stream(name, region=region, endpoint_url=endpoint_url, session=session)
     create(stream, shards=shards, wait=wait, tags=tags)
     if wait:
-        stream.wait_active()
+        stream._wait_until_active()  # noqa: SLF001 - of one family
     return stream
 
 

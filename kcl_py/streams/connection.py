@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kcl_py.aws.names import StreamAddress, parse_stream
 from kcl_py.aws.retry import Patience
@@ -16,6 +16,10 @@ from kcl_py.errors import ConfigError
 if TYPE_CHECKING:
     import boto3.session
     from mypy_boto3_kinesis import KinesisClient
+
+
+WAIT_SECONDS: Final = 300.0
+"""How long a change waits for the stream to be ACTIVE, before and after, each time."""
 
 
 class Connection:
@@ -48,6 +52,7 @@ class Connection:
         self._client: KinesisClient | None = None
         self.clock: Callable[[], float] = time.monotonic
         self.patience = Patience()
+        self.wait_seconds = WAIT_SECONDS
 
     @property
     def address(self) -> StreamAddress:

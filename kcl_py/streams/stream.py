@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from kcl_py.aggregation import hash_key
 from kcl_py.aws.retry import poll_seconds
-from kcl_py.aws.stream_admin import AnswerLost, StreamBusy
+from kcl_py.aws.stream_admin import AnswerLost, StreamBusy, StreamInUse
 from kcl_py.core.events import Failure
 from kcl_py.core.shards.graph import Lineage
 from kcl_py.errors import KclError, SetupError, StreamNotFound, Unavailable
 from kcl_py.streams import changes
 from kcl_py.streams.changes import Order, Reshard
-from kcl_py.streams.connection import Connection
+from kcl_py.streams.connection import WAIT_SECONDS, Connection
 from kcl_py.streams.descriptions import (
     ShardDescription,
     StreamDescription,
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     import boto3.session
 
     from kcl_py.core.shards.graph import Shard
-
-WAIT_SECONDS: Final = 300.0
-"""How long a change waits for the stream to be ACTIVE, before and after."""
 
 LISTINGS_MAX: Final = 8
 """Until a listing shows what was made."""
@@ -109,17 +106,9 @@ class Stream:
             StreamNotFound: There is no such stream, or it is being deleted.
             Unavailable: It is not ACTIVE in time.
         """
-        return self._wait_active(timeout)
-
-    def _wait_active(
-        self,
-        timeout: float = WAIT_SECONDS,
-        on_look: Callable[[StreamDescription], object] = lambda _: None,
-    ) -> StreamDescription:
         clock, deadline = self._connection.clock, self._connection.clock() + timeout
         for number in range(10**9):
             found = self.describe()
-            on_look(found)
             if found.status == "ACTIVE":
                 return found
             if found.status == "DELETING":
@@ -253,7 +242,7 @@ class Stream:
 
         Raises:
             StreamNotFound: There is no such stream.
-            StreamBusy: Consumers are registered with it.
+            StreamInUse: Consumers are registered with it.
         """
         was_sent = False
 
@@ -268,7 +257,7 @@ class Stream:
             if now.status == "DELETING":
                 return []
             if now.consumers and not enforce_consumer_deletion:
-                raise _RegisteredConsumers(
+                raise StreamInUse(
                     f"the stream {self._name} has {now.consumers} registered consumers; deregister "
                     "them, or use enforce_consumer_deletion"
                 )
@@ -277,8 +266,12 @@ class Stream:
 
         self._change(orders, wait=wait, then=self._wait_gone)
 
+    def _wait_until_active(self) -> None:
+        self.wait_active(self._connection.wait_seconds)
+
     def _wait_gone(self) -> None:
-        clock, deadline = self._connection.clock, self._connection.clock() + WAIT_SECONDS
+        seconds = self._connection.wait_seconds
+        clock, deadline = self._connection.clock, self._connection.clock() + seconds
         number = 0
         while clock() < deadline:
             try:
@@ -287,7 +280,7 @@ class Stream:
                 return
             self._connection.patience.sleep(poll_seconds(number))
             number += 1
-        raise Unavailable(f"the stream {self._name} was not gone after {WAIT_SECONDS:g} s")
+        raise Unavailable(f"the stream {self._name} was not gone after {seconds:g} s")
 
     # ---------------------------------------------------------------------------------- changing
 
@@ -300,34 +293,28 @@ class Stream:
     ) -> None:
         """Do what was ordered, once: after a lost answer, look again what is left to do."""
         lost = 0
-        deadline = self._connection.clock() + WAIT_SECONDS
+        deadline = self._connection.clock() + self._connection.wait_seconds
         while True:
             try:
                 for order in orders():
                     self._send(order)
                 break
-            except _RegisteredConsumers:
-                raise
             except StreamBusy:
                 if not wait or self._connection.clock() >= deadline:
                     raise
-                self._wait_active()
+                self.wait_active(self._connection.wait_seconds)
             except AnswerLost:
                 lost += 1
                 if lost >= TRIES_MAX:
                     raise
                 self._connection.patience.sleep(poll_seconds(lost))
         if wait:
-            (then or self._wait_active)()
+            (then or self._wait_until_active)()
 
     def _send(self, order: Order) -> None:
         address = self._connection.address
         by_name = {} if "StreamARN" in order.parameters else address.parameters
         self._connection.admin.change(order.operation, address, **by_name, **order.parameters)
-
-
-class _RegisteredConsumers(StreamBusy):
-    """Waiting does not help."""
 
 
 def _maybe(order: Order | None) -> list[Order]:

@@ -10,7 +10,7 @@ import pytest
 
 from kcl_py.aggregation import hash_key
 from kcl_py.aws.retry import Patience
-from kcl_py.aws.stream_admin import StreamBusy
+from kcl_py.aws.stream_admin import StreamBusy, StreamInUse
 from kcl_py.errors import ConfigError, StreamNotFound, Unavailable
 from kcl_py.local.engine import Engine, EngineSettings
 from kcl_py.local.kinesis import KinesisSettings
@@ -158,7 +158,7 @@ def test_a_stream_with_registered_consumers_is_not_deleted_by_mistake(
     stream = make()
     kinesis.register_stream_consumer(StreamARN=stream.describe().arn, ConsumerName="mine")
 
-    with pytest.raises(StreamBusy, match="has 1 registered consumers"):
+    with pytest.raises(StreamInUse, match="has 1 registered consumers"):
         stream.delete()
     stream.delete(enforce_consumer_deletion=True)
 
