@@ -36,9 +36,12 @@ class Feed:
             came in its place.
     """
 
-    def __init__(self, shard_id: str, entry: Entry, config: PollingConfig, rng: Random) -> None:
+    def __init__(
+        self, shard_id: str, entry: Entry, config: PollingConfig, rng: Random, *, is_closed: bool
+    ) -> None:
         self.shard_id = shard_id
         self.is_caught_up = False
+        self._is_closed = is_closed
         self.has_ended = False
         self.trouble: Failure | None = None
         self.trimmed: tuple[str, str] | None = None
@@ -72,7 +75,8 @@ class Feed:
         self.answered_at, self.trouble, self._failing_since = now, None, None
         self._iterator = answer.next_iterator
         self.has_ended = answer.next_iterator is None
-        self.is_caught_up = self.is_caught_up or answer.lag <= 0
+        # The newest record of a closed shard is not yet its end, and its children may hold more.
+        self.is_caught_up = self.is_caught_up or (answer.lag <= 0 and not self._is_closed)
         span = answer.span
         if span is None:
             return ()

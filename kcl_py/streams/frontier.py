@@ -37,6 +37,10 @@ class Frontier:
         self._done.add(shard_id)
         return self._release()
 
+    def is_closed(self, shard_id: str) -> bool:
+        """It was closed when it came to light, so that it surely ends."""
+        return not self._shards[shard_id].is_open
+
     def is_clear(self, shards: Iterable[Shard]) -> bool:
         """It is known of every parent of these whether it is read here.
 

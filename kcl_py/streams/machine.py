@@ -333,7 +333,8 @@ class ReadMachine:
     def _begin(self, shard_ids: Iterable[str], entries: Entries | None = None) -> None:
         for shard_id in shard_ids:
             entry = entries.of(shard_id) if entries is not None else FROM_OLDEST
-            feed = Feed(shard_id, entry, self._config, self._rng)
+            is_closed = self._frontier.is_closed(shard_id)
+            feed = Feed(shard_id, entry, self._config, self._rng, is_closed=is_closed)
             self._feeds[shard_id] = feed
             self._go_on(feed)
 

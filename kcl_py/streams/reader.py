@@ -92,6 +92,7 @@ class Reader:
         self._ends = Ends(max_records, until_caught_up, idle_timeout)
         self._closed = threading.Event()
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
         self._turn = 0
         self._wake: Callable[[], object] = _nobody
         self._answers: deque[ReadEvent] = deque()
@@ -192,13 +193,27 @@ class Reader:
 
     def _open(self) -> None:
         """Find out where to begin; once."""
-        if self._machine is not None or self._closed.is_set():
-            return
-        client = self._client = self._stream._connection.new_client()  # noqa: SLF001 - of one family
-        pool = self._pool = ThreadPoolExecutor(READS_MAX, thread_name_prefix="kcl-reader")
+        with self._opening:
+            if self._machine is not None or self._closed.is_set():
+                return
+            try:
+                self._machine = self._opened()
+            except Exception:
+                # Closed meanwhile: what was asked for is an end, not a reason.
+                if not self._closed.is_set():
+                    raise
+        if self._closed.is_set():
+            self.close()
+
+    def _opened(self) -> ReadMachine:
+        connection = self._stream._connection  # noqa: SLF001 - of one family
+        if self._client is None:
+            self._client = connection.new_client()
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(READS_MAX, thread_name_prefix="kcl-reader")
         source = self._source = StreamReader(
-            client=client,
-            stream=self._stream._connection.address,  # noqa: SLF001 - as above
+            client=self._client,
+            stream=connection.address,
             patience=Patience(sleep=self._closed.wait, is_stopping=self._closed.is_set),
             opens=self._opens,
         )
@@ -209,11 +224,11 @@ class Reader:
                 self._shard_ids,
                 opens=self._opens,
                 wall=time.time,
-                gather=pool.map,
+                gather=self._pool.map,
             )
         except (StreamNotFound, Unavailable) as error:
             raise self._stream._explained(error) from None  # noqa: SLF001 - as above
-        self._machine = ReadMachine(
+        return ReadMachine(
             opened.shards,
             opened.entries,
             ignored=opened.ignored,

@@ -193,8 +193,9 @@ class Stream:
         return tuple(ordered_shard(made[-1].parents, keys) for keys in made[-1].ranges)
 
     def _children_of(self, made: Reshard) -> Sequence[Shard] | None:
-        """A listing may lag behind."""
+        """What the service says of itself may lag behind."""
         for number in range(LISTINGS_MAX):
+            self._wait_until_active()
             children = made.children(self._lineage())
             if children is not None:
                 return children

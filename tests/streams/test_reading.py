@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 
 import pytest
@@ -9,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcl_py.aggregation import Aggregate
+from kcl_py.core.commands import Fetch
+from kcl_py.core.events import PageFetched
+from kcl_py.core.shards.graph import Shard
 from kcl_py.errors import ConfigError
 from kcl_py.records import Position
-from kcl_py.streams.machine import Ends
-from kcl_py.streams.start import beginning_of
+from kcl_py.streams.machine import Ends, ReadMachine
+from kcl_py.streams.start import beginning_of, entries_of
 from kcl_py.streams.troubles import error_of
 from tests.local.worlds import FIRST, SECOND
 from tests.streams.reading_world import ReadingWorld
@@ -129,6 +133,40 @@ def test_a_reader_that_catches_up_ends_with_what_was_there() -> None:
     world.run()
 
     assert world.data_by_shard() == dict(world.put_in)
+
+
+def test_a_closed_shard_is_read_to_its_end_before_the_reader_has_caught_up() -> None:
+    """The service may say that nothing is left, and only the next time that the shard ends."""
+    parent = Shard(shard_id="p", parents=(), hash_range=(0, 9), is_open=False)
+    child = Shard(shard_id="c", parents=("p",), hash_range=(0, 9), is_open=True)
+    machine = ReadMachine(
+        [parent, child],
+        entries_of(beginning_of("earliest"), None, {}, single=None, opens=True),
+        takes_all=True,
+        ends=Ends(when_caught_up=True),
+        rng=random.Random(0),
+        now=0.0,
+    )
+
+    asked = []
+    for now in range(3):
+        [read] = machine.due(float(now))
+        assert isinstance(read, Fetch)
+        asked.append(read.shard_id)
+        answer = PageFetched(
+            fetch_id=read.fetch_id,
+            key=read.key,
+            page=None,
+            next_iterator=None if now == 1 else "more",
+            children=(child,) if now == 1 else (),
+            lag=0.0,
+            bytes_read=2,
+        )
+        assert not machine.is_over(float(now))
+        machine.receive(float(now), answer)
+
+    assert asked == ["p", "p", "c"]
+    assert machine.is_over(3.0)
 
 
 def test_a_reader_of_an_empty_stream_catches_up() -> None:
