@@ -23,6 +23,7 @@ from kcl_py import (
     WorkerConfig,
     each_record,
 )
+from kcl_py.streams import Reader, Stream
 from kcl_py import Wroker  # type: ignore[attr-defined]  # noqa: F401
 
 
@@ -104,3 +105,9 @@ def produced(producer: Producer) -> None:
     producer.put(b"x", key=7)  # type: ignore[arg-type]
     ProducerConfig(order="per_shard")  # type: ignore[arg-type]
     producer.put(b"x").result().shard  # type: ignore[attr-defined]  # noqa: B018
+
+
+def wrong_streams(stream: Stream) -> None:
+    stream.set_mode("serverless")  # type: ignore[arg-type]
+    stream.split("shardId-000000000000", 0.5)  # type: ignore[call-arg]
+    Reader(stream, start=7)  # type: ignore[arg-type]
