@@ -12,6 +12,8 @@ from kcl_py.local.wire import encode_answer, encode_in_slices, encode_slice, is_
 HOST = "127.0.0.1"
 _HEAD_BYTES_MAX = 64 * 1024
 _BODY_BYTES_MAX = 32 * 1024 * 1024
+_ENDING_ROUNDS = 5
+"""Of the loop: a connection that was just taken is made in two or three, and closed in one more."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -209,6 +211,8 @@ class Server:
         if self._server is None:
             return
         self._server.close()
-        for connection in list(self._connections):
-            connection.close()
+        for _ in range(_ENDING_ROUNDS):
+            for connection in list(self._connections):
+                connection.close()
+            await asyncio.sleep(0)
         await self._server.wait_closed()

@@ -94,6 +94,8 @@ class Reader:
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._turn = 0
+        self._under_way = 0
+        self._crash: Exception | None = None
         self._wake: Callable[[], object] = _nobody
         self._answers: deque[ReadEvent] = deque()
         self._has_yielded = False
@@ -161,6 +163,8 @@ class Reader:
         with self._lock:
             if turn != self._turn:
                 raise RuntimeError("another iteration of this reader has begun; use one at a time")
+            if self._crash is not None:
+                raise RuntimeError("a read of this reader crashed, a bug") from self._crash
             machine = self._machine
             if machine is None or self._closed.is_set():
                 return None
@@ -242,19 +246,27 @@ class Reader:
         if self._pool is None:
             return
         for command in machine.due(time.monotonic()):
+            self._under_way += 1
             self._pool.submit(self._run, command)
 
     def _run(self, command: ReadCommand) -> None:
         """In a thread of the pool."""
+        if not self._closed.is_set():
+            try:
+                self._answers.append(self._answer(command))
+            except Exception as error:  # noqa: BLE001 - told to whoever iterates
+                self._crash = error
+            self._wake()
+        with self._lock:
+            self._under_way -= 1
+            self._disconnect()
+
+    def _answer(self, command: ReadCommand) -> ReadEvent:
         assert self._source is not None
-        answer: ReadEvent
         if isinstance(command, Fetch):
-            answer = self._source.fetch(command)
-        else:
-            seen = self._source.list_shards()
-            answer = Relisted(command, seen.shards if isinstance(seen, ShardsSeen) else seen)
-        self._answers.append(answer)
-        self._wake()
+            return self._source.fetch(command)
+        seen = self._source.list_shards()
+        return Relisted(command, seen.shards if isinstance(seen, ShardsSeen) else seen)
 
     # ------------------------------------------------------------------------------------- ending
 
@@ -267,11 +279,15 @@ class Reader:
         self._wake()
         with self._lock:
             pool, self._pool = self._pool, None
-            client, self._client = self._client, None
+            self._disconnect()
         if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-        if client is not None:
-            client.close()
+            pool.shutdown(wait=False)
+
+    def _disconnect(self) -> None:
+        """Close connections once nobody uses them: a read under way would only open new ones."""
+        if self._closed.is_set() and self._under_way == 0 and self._client is not None:
+            self._client.close()
+            self._client = None
 
     def __enter__(self) -> Self:
         return self

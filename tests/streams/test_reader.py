@@ -193,6 +193,18 @@ def test_with_faults_every_record_comes_once() -> None:
             assert by_shard(records) == went
 
 
+def test_a_crash_in_a_thread_is_never_silent(
+    make: MakeStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Reader(make()) as reader:
+        records = iter(reader)
+        monkeypatch.setattr(reader, "_answer", lambda _: 1 / 0)
+        with pytest.raises(RuntimeError, match="a bug") as caught:
+            next(records)
+
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
 def test_what_is_not_allowed_is_told_at_once() -> None:
     with Engine() as engine:
         stream = ensure_stream("orders", session=engine.session())
