@@ -106,7 +106,8 @@ class Condition(Lock):
             self._baton.block(lambda: ticket[0], timeout)
         finally:
             if not ticket[0]:
-                self._waiting.remove(ticket)
+                # By identity: all tickets of those who wait are equal.
+                self._waiting = deque(each for each in self._waiting if each is not ticket)
             self.acquire()
             self._depth = depth
         return ticket[0]
