@@ -95,7 +95,12 @@ class Engine:
             if self._is_closed:
                 raise self._closed_error()
             core = self.core
-            if core.put(item, self.clock()):
+            try:
+                is_in = core.put(item, self.clock())
+            except BaseException:  # such as Ctrl-C between two steps
+                core.recount()
+                raise
+            if is_in:
                 if core.stirred:
                     self._senders.stir()
                 return True
