@@ -95,7 +95,12 @@ class Engine:
             if self._is_closed:
                 raise self._closed_error()
             core = self.core
-            if core.put(item, self.clock()):
+            try:
+                is_in = core.put(item, self.clock())
+            except BaseException:  # such as Ctrl-C between two steps
+                core.recount()
+                raise
+            if is_in:
                 if core.stirred:
                     self._senders.stir()
                 return True
@@ -151,18 +156,18 @@ class Engine:
         self._refuse_from_callback("close")
         deadline = None if timeout is None else self.clock() + timeout
         with self.lock:
-            if self._is_ended:
-                return []
-            self._is_closed = True
-            self._tell_change()
-            in_time = self._flush_until(deadline)
+            was_ended, in_time = self._is_ended, True
+            if not was_ended:
+                self._is_closed = True
+                self._tell_change()
+                in_time = self._flush_until(deadline)
             if not in_time:
                 self.core.abandon(CLOSED, f"the producer was closed, and {timeout} s were over")
                 self._tell()
                 self._wait_for_calls(self.clock() + LAST_WORDS_SECONDS)
             left = [kept.failure for kept in self.core.ledger.take_kept() if not kept.told]
             self._end()
-        if in_time:
+        if in_time and not was_ended:
             self._senders.join()
         self._port.close()
         atexit.unregister(self._at_exit)

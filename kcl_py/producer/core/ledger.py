@@ -145,6 +145,17 @@ class Ledger:
         """Whether everything of this epoch and earlier ones has ended."""
         return not any(older <= epoch for older in self._older)
 
+    def recount(self, items: Iterable[Item]) -> None:
+        """Begin the books anew with all records that are on their way."""
+        self.pending = 0
+        self.used = self.kept.room
+        self._older.clear()
+        for item in items:
+            self.pending += 1
+            self.used += item.size * self._copies + ITEM_BYTES
+            if item.epoch < self.epoch:
+                self._older[item.epoch] = self._older.get(item.epoch, 0) + 1
+
     def _leave(self, items: Iterable[Item], count: int) -> None:
         self.pending -= count
         older = self._older

@@ -11,8 +11,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.core.events import Failure, FailureKind
-from kcl_py.core.puts import ENTRY_KINDS, PUT_BYTES_MAX, PutRefused
+from kcl_py.core.puts import PUT_BYTES_MAX, PutRefused
 from kcl_py.producer.core.commands import Command, ListShards, Send
+from kcl_py.producer.core.failing import BROKEN_ANSWER, Failing
 from kcl_py.producer.core.ledger import Ledger
 from kcl_py.producer.core.listing import Listing
 from kcl_py.producer.core.retrying import Retries
@@ -32,7 +33,6 @@ SENDS_MAX: Final = 8
 """Requests under way at once. 500 records each, at 50 ms: 80,000 records a second."""
 
 EXPIRED: Final = "RecordExpired"
-BROKEN_ANSWER: Final = "BrokenAnswer"
 
 
 class ProducerCore:
@@ -60,11 +60,11 @@ class ProducerCore:
         self._listing = Listing()
         self._strays = StrayDesk()
         self._retries = Retries(rng)
+        self._failing = Failing(config, self.ledger, self._router, self._retries)
         self._ready: deque[Unit] = deque()
         self._ready_bytes = 0
         self._due = 0.0
         self._sends: dict[int, Send] = {}
-        self._halves: deque[list[Unit]] = deque()
         self._send_count = 0
         self._flushes = 0
         self._now = 0.0
@@ -133,9 +133,9 @@ class ProducerCore:
         counts.request_seconds += now - send.began_at
         counts.request_seconds_max = max(counts.request_seconds_max, now - send.began_at)
         if isinstance(said, PutRefused):
-            self._refused(send, said, now)
+            self._failing.refused(send.units, said, now)
         elif len(said) != len(send.units):
-            self._fail_all(send.units, BROKEN_ANSWER, "an answer with another number of records")
+            self._failing.unanswered(send.units, "an answer with another number of records", now)
         else:
             self._take_entries(send.units, said, now)
 
@@ -162,11 +162,11 @@ class ProducerCore:
 
     def abandon(self, code: str, message: str) -> None:
         """Hand back everything that has not ended; answers that come later do not count."""
-        units: list[Unit] = [*self._ready, *self._retries.clear()]
-        units += [unit for half in self._halves for unit in half]
-        items = [item for unit in units for item in items_of(unit)]
-        items += self._router.clear() + self._strays.clear()
-        for item in items:
+        waiting = self._waiting()
+        self._router.clear()
+        self._retries.clear()
+        self._strays.clear()
+        for item in waiting:
             self.ledger.hand_back(item, code, message)
         for send in self._sends.values():
             for unit in send.units:
@@ -176,21 +176,37 @@ class ProducerCore:
                         item, code, f"{message}; its last answer is missing, it may be stored"
                     )
         self._ready.clear()
-        self._halves.clear()
+        self._failing.halves.clear()
         self._sends.clear()
         self._ready_bytes = 0
+
+    def recount(self) -> None:
+        """Mend the books after a `put` that was interrupted in the middle."""
+        under_way = [unit for send in self._sends.values() for unit in send.units]
+        items = [*self._waiting(), *(item for unit in under_way for item in items_of(unit))]
+        # An interrupt may have come between a step and its note.
+        self._ready_bytes = sum(unit.size for unit in self._ready)
+        self.ledger.recount(dict.fromkeys(items))
+        self._due = -math.inf
+        self._wake()
+
+    def _waiting(self) -> list[Item]:
+        """Everything that has not ended and is not under way."""
+        units: list[Unit] = [*self._ready, *self._retries.all()]
+        units += [unit for half in self._failing.halves for unit in half]
+        items = [item for unit in units for item in items_of(unit)]
+        return items + self._router.all() + self._strays.all()
 
     # ------------------------------------------------------------------------------------- outputs
 
     def poll(self, now: float) -> Command | None:
         """Return what to do next; None: nothing now."""
         self._now = now
-        flushing = self._flushes > 0
         for units in self._retries.due(now):
             for unit in reversed(units):
                 self._router.again(unit, now)
         if not self._is_plain:
-            self._router.tick(now, flushing=flushing)
+            self._router.tick(now, flushing=self._flushes > 0)
             if self._router.is_waiting_for_map:
                 self._listing.want(now)
             if self._listing.is_due(now):
@@ -198,24 +214,28 @@ class ProducerCore:
                 return ListShards()
         if len(self._sends) >= SENDS_MAX:
             return None
-        if self._halves:
-            units = self._halves.popleft()
+        if self._failing.halves:
+            units = self._failing.halves.popleft()
             return self._send(units, sum(unit.size for unit in units), now)
-        ready = self._ready
-        if ready and (
+        return self._batch(now) if self._is_batch_due(now) else None
+
+    def _is_batch_due(self, now: float) -> bool:
+        """Whether what is ready should wait for company no longer."""
+        return bool(self._ready) and (
             now >= self._due
-            or flushing
-            or len(ready) >= self._records_max
+            or self._flushes > 0
+            or len(self._ready) >= self._records_max
             or self._ready_bytes >= PUT_BYTES_MAX
-        ):
-            return self._batch(now)
-        return None
+        )
 
     def next_due(self) -> float | None:
         """Return when `poll` may have something; None: not before something happens."""
         times = [self._retries.next_due(), self._router.next_due(), self._listing.next_due()]
-        if self._ready and len(self._sends) < SENDS_MAX:
-            times.append(self._due)
+        if len(self._sends) < SENDS_MAX:
+            if self._failing.halves or self._is_batch_due(self._now):
+                times.append(self._now)
+            elif self._ready:
+                times.append(self._due)
         due = min((time for time in times if time is not None), default=None)
         self._asleep_until = math.inf if due is None else due
         return due
@@ -307,7 +327,7 @@ class ProducerCore:
         if self._router.map is not None:
             self._look_for_new_shards(said, now)
         if failed:
-            self._take_failed(failed, now)
+            self._failing.entries(failed, now)
 
     def _look_for_new_shards(self, said: Sequence[EntrySaid], now: float) -> None:
         shard_map = self._router.map
@@ -331,67 +351,3 @@ class ProducerCore:
             self._router.reopen(found.strays, now, settled=found.home)
         else:
             self._router.settled(found.home, now)
-
-    def _refused(self, send: Send, said: PutRefused, now: float) -> None:
-        units = send.units
-        if said.kind is FailureKind.INVALID and len(units) > 1:
-            # One of them may be to blame: the others must not share its fate.
-            for unit in units:
-                unit.attempts -= 1
-            half = len(units) // 2
-            self._halves += (units[:half], units[half:])
-            return
-        if said.kind is FailureKind.THROTTLED:
-            self.ledger.counts.throttles += len(units)
-        for unit in units:
-            unit.error = (said.code, said.message)
-        if said.passing:
-            self._try_again(units, now)
-        else:
-            self._give_up(units, now)
-
-    def _fail_all(self, units: list[Unit], code: str, message: str) -> None:
-        for unit in units:
-            unit.error = (code, message)
-        self._try_again(units, self._now)
-
-    def _take_failed(self, units: list[Unit], now: float) -> None:
-        passing: list[Unit] = []
-        lasting: list[Unit] = []
-        for unit in units:
-            assert unit.error is not None
-            kind = ENTRY_KINDS.get(unit.error[0], FailureKind.UNKNOWN)
-            if kind is FailureKind.THROTTLED:
-                self.ledger.counts.throttles += 1
-            (lasting if kind is FailureKind.DENIED else passing).append(unit)
-        self._give_up(lasting, now)
-        self._try_again(passing, now)
-
-    def _try_again(self, units: list[Unit], now: float) -> None:
-        """Send these again after a while, if they may be sent so often and have the time."""
-        limit = self._config.attempts
-        groups: dict[int, list[Unit]] = {}
-        spent: list[Unit] = []
-        for unit in units:
-            if limit is not None and unit.attempts >= limit:
-                spent.append(unit)
-            else:
-                groups.setdefault(unit.attempts, []).append(unit)
-        self._give_up(spent, now)
-        for attempts, group in groups.items():
-            when = self._retries.next_time(attempts, now)
-            in_time = [unit for unit in group if unit.expires > when]
-            if in_time:
-                self._retries.add(when, in_time)
-            for unit in group:
-                if unit.expires <= when:
-                    self._retries.add(unit.expires, [unit])
-
-    def _give_up(self, units: list[Unit], now: float) -> None:
-        for unit in units:
-            assert unit.error is not None
-            items = items_of(unit)
-            for item in items:
-                item.attempts = unit.attempts
-                self.ledger.hand_back(item, *unit.error)
-            self._router.settled(items, now)

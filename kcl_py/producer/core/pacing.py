@@ -67,8 +67,10 @@ class Pacing:
         ]
         return min(times, default=None)
 
-    def clear(self) -> list[Unit]:
-        """Take everything out."""
-        units = [unit for gate in self._gates.values() for unit in gate.waiting]
+    def all(self) -> list[Unit]:
+        """Everything that waits."""
+        return [unit for gate in self._gates.values() for unit in gate.waiting]
+
+    def clear(self) -> None:
+        """Forget everything."""
         self._gates.clear()
-        return units

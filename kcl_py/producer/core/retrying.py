@@ -70,8 +70,10 @@ class Retries:
         """When there is something to send again."""
         return self._heap[0][0] if self._heap else None
 
-    def clear(self) -> list[Unit]:
-        """Take everything out."""
-        units = [unit for _, _, group in self._heap for unit in group]
+    def all(self) -> list[Unit]:
+        """Everything that waits."""
+        return [unit for _, _, group in self._heap for unit in group]
+
+    def clear(self) -> None:
+        """Forget everything."""
         self._heap.clear()
-        return units

@@ -160,21 +160,26 @@ class Router:
         for item in self.take_unrouted():
             self.route(item, now)
 
-    def clear(self) -> list[Item]:
-        """Take everything out that waits here."""
+    def all(self) -> list[Item]:
+        """Everything that waits here."""
         found: list[Item] = list(self._unrouted)
         for pack in self._packs.all() if self._packs is not None else ():
             found += pack.items
-        for unit in self._pacing.clear() if self._pacing is not None else ():
+        for unit in self._pacing.all() if self._pacing is not None else ():
             found += items_of(unit)
         for lane in self._lanes.values():
             found += lane
+        return found
+
+    def clear(self) -> None:
+        """Forget everything."""
         if self._packs is not None:
             self._packs = Packs()
+        if self._pacing is not None:
+            self._pacing.clear()
         self._unrouted.clear()
         self._lanes.clear()
         self._owners.clear()
-        return found
 
     def take_unrouted(self) -> list[Item]:
         """Take out what waits for the shards."""
@@ -225,6 +230,8 @@ class Router:
         assert self._packs is not None
         assert self.map is not None
         self._packs.drop(pack)
+        if not pack.items:
+            return  # a `put` was interrupted while it began this pack
         self._go(finish(pack, self.map.version), pack.shard_id, now)
 
     def _go(self, unit: Unit, shard_id: str | None, now: float) -> None:

@@ -72,8 +72,10 @@ class StrayDesk:
         ]
         return [found for found in looked if found is not None]
 
-    def clear(self) -> list[Item]:
-        """Take everything out."""
-        items = [item for landed in self._undecided for item in landed.parcel.items]
+    def all(self) -> list[Item]:
+        """Everything that waits."""
+        return [item for landed in self._undecided for item in landed.parcel.items]
+
+    def clear(self) -> None:
+        """Forget everything."""
         self._undecided.clear()
-        return items
