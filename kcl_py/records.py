@@ -99,10 +99,11 @@ class Record(msgspec.Struct, frozen=True, gc=False, kw_only=True, rename=_WIRE_N
         sub_sequence_number: Index inside an aggregated record; never on the wire.
     """
 
-    sequence_number: str
+    # In the order of the service's JSON, which sorts names: read fastest so, and in any order.
+    arrival_timestamp: float = 0.0
     data: bytes
     partition_key: str = ""
-    arrival_timestamp: float = 0.0
+    sequence_number: str
     explicit_hash_key: str | None = None
     sub_sequence_number: int = 0
 
