@@ -24,21 +24,26 @@ if TYPE_CHECKING:
     )
     from kcl_py.errors import (
         AccessDenied,
+        BufferFull,
         CheckpointOutOfRange,
         ConfigError,
         KclError,
         LeaseLost,
         LeaseTableError,
         NoCredentials,
+        ProducerError,
+        PutFailed,
         RecordDecodeError,
         RecordError,
         RecordFailed,
+        RecordRefused,
         ServiceError,
         SetupError,
         StopTimeout,
         StreamNotFound,
         Throttled,
         Unavailable,
+        Undelivered,
         WorkerFailed,
     )
     from kcl_py.processor import (
@@ -58,6 +63,19 @@ if TYPE_CHECKING:
         ShutdownReason,
         each_record,
     )
+    from kcl_py.producer.aio import AsyncProducer
+    from kcl_py.producer.client import Producer
+    from kcl_py.producer.config import ProducerConfig
+    from kcl_py.producer.counters import ProducerCounters
+    from kcl_py.producer.dispatcher import KinesisBatchDispatcher
+    from kcl_py.producer.results import (
+        AsyncDelivery,
+        Delivery,
+        Encoder,
+        Payload,
+        PutFailure,
+        PutResult,
+    )
     from kcl_py.records import Position, Record
     from kcl_py.status import ShardState, ShardStatus, WorkerEvent, WorkerState, WorkerStatus
     from kcl_py.worker import ClientFactory, Worker
@@ -70,33 +88,48 @@ __all__ = [
     "AnyProcessor",
     "AsyncBatch",
     "AsyncCheckpointer",
+    "AsyncDelivery",
     "AsyncPreparedCheckpoint",
+    "AsyncProducer",
     "AsyncRecordProcessor",
     "AsyncShardContext",
     "Backoff",
     "Batch",
+    "BufferFull",
     "CheckpointOutOfRange",
     "Checkpointer",
     "Checkpointing",
     "ClientFactory",
     "ConfigError",
+    "Delivery",
     "DeliveryConfig",
+    "Encoder",
     "InitialPosition",
     "KclError",
+    "KinesisBatchDispatcher",
     "LeaseConfig",
     "LeaseLost",
     "LeaseTableError",
     "NoCredentials",
     "OnError",
+    "Payload",
     "PollingConfig",
     "Position",
     "PreparedCheckpoint",
     "ProcessorLike",
+    "Producer",
+    "ProducerConfig",
+    "ProducerCounters",
+    "ProducerError",
+    "PutFailed",
+    "PutFailure",
+    "PutResult",
     "Record",
     "RecordDecodeError",
     "RecordError",
     "RecordFailed",
     "RecordProcessor",
+    "RecordRefused",
     "ServiceError",
     "SetupError",
     "ShardContext",
@@ -108,6 +141,7 @@ __all__ = [
     "TableConfig",
     "Throttled",
     "Unavailable",
+    "Undelivered",
     "Worker",
     "WorkerConfig",
     "WorkerEvent",
@@ -124,9 +158,10 @@ _MODULE_NAMES = MappingProxyType(
             "PollingConfig TableConfig WorkerConfig"
         ),
         "errors": (
-            "AccessDenied CheckpointOutOfRange ConfigError KclError LeaseLost LeaseTableError "
-            "NoCredentials RecordDecodeError RecordError RecordFailed ServiceError SetupError "
-            "StopTimeout StreamNotFound Throttled Unavailable WorkerFailed"
+            "AccessDenied BufferFull CheckpointOutOfRange ConfigError KclError LeaseLost "
+            "LeaseTableError NoCredentials ProducerError PutFailed RecordDecodeError "
+            "RecordError RecordFailed RecordRefused ServiceError SetupError StopTimeout "
+            "StreamNotFound Throttled Unavailable Undelivered WorkerFailed"
         ),
         "processor": (
             "AnyProcessor AsyncBatch AsyncCheckpointer AsyncPreparedCheckpoint "
@@ -134,6 +169,12 @@ _MODULE_NAMES = MappingProxyType(
             "PreparedCheckpoint ProcessorLike RecordProcessor ShardContext ShutdownReason "
             "each_record"
         ),
+        "producer.aio": "AsyncProducer",
+        "producer.client": "Producer",
+        "producer.config": "ProducerConfig",
+        "producer.counters": "ProducerCounters",
+        "producer.dispatcher": "KinesisBatchDispatcher",
+        "producer.results": "AsyncDelivery Delivery Encoder Payload PutFailure PutResult",
         "records": "Position Record",
         "status": "ShardState ShardStatus WorkerEvent WorkerState WorkerStatus",
         "worker": "ClientFactory Worker",

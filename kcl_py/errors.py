@@ -15,6 +15,11 @@
     ├── RecordError                       the data
     │   ├── RecordDecodeError (ValueError)
     │   └── RecordFailed
+    ├── ProducerError                     a record on its way into a stream
+    │   ├── RecordRefused (ValueError)    you: too large, a bad key, or not serializable
+    │   ├── BufferFull                    you: more was put than the service takes
+    │   ├── PutFailed                     one record was not delivered; it is attached
+    │   └── Undelivered                   the producer ended; what is left is attached
     ├── WorkerFailed                      the worker could not go on
     └── StopTimeout                       the worker could not stop in time
 
@@ -23,29 +28,35 @@ Facts are attributes; the message says what happened, then what to do. Every exc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from kcl_py.producer.results import PutFailure
     from kcl_py.records import Position, Record
 
 __all__ = [
     "AccessDenied",
+    "BufferFull",
     "CheckpointOutOfRange",
     "ConfigError",
     "KclError",
     "LeaseLost",
     "LeaseTableError",
     "NoCredentials",
+    "ProducerError",
+    "PutFailed",
     "RecordDecodeError",
     "RecordError",
     "RecordFailed",
+    "RecordRefused",
     "ServiceError",
     "SetupError",
     "StopTimeout",
     "StreamNotFound",
     "Throttled",
     "Unavailable",
+    "Undelivered",
     "WorkerFailed",
 ]
 
@@ -232,3 +243,51 @@ class StopTimeout(KclError):
     """User code did not return within `stop_grace`; its leases expire instead of moving at once."""
 
     exit_code: ClassVar[int] = 5
+
+
+class ProducerError(KclError):
+    """Something about records on their way into a stream."""
+
+
+class RecordRefused(ProducerError, ValueError):
+    """Too large, a bad key, or not serializable; raised by `put`, nothing was queued."""
+
+
+class BufferFull(ProducerError):
+    """There is no room for this record, and nothing was queued."""
+
+
+class PutFailed(ProducerError):
+    """A record was not delivered.
+
+    Attributes:
+        failure: The record, whole, and why.
+    """
+
+    failure: PutFailure
+
+    def __init__(self, message: str = "", *, failure: PutFailure) -> None:
+        super().__init__(
+            message
+            or f"a record was not delivered in {failure.attempts} attempts: "
+            f"{failure.error_code}: {failure.error_message}"
+        )
+        self.failure = failure
+
+
+class Undelivered(ProducerError):
+    """A producer ended with records that it could not deliver.
+
+    Attributes:
+        failures: The records, whole, and why.
+    """
+
+    failures: Sequence[PutFailure]
+
+    def __init__(self, message: str = "", *, failures: Sequence[PutFailure]) -> None:
+        codes = ", ".join(sorted({failure.error_code for failure in failures}))
+        super().__init__(
+            message
+            or f"{len(failures)} records were not delivered ({codes}); they are in `failures`"
+        )
+        self.failures = tuple(failures)

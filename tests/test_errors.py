@@ -9,45 +9,65 @@ import pytest
 from kcl_py import errors
 from kcl_py.errors import (
     AccessDenied,
+    BufferFull,
     CheckpointOutOfRange,
     ConfigError,
     KclError,
     LeaseLost,
     LeaseTableError,
     NoCredentials,
+    ProducerError,
+    PutFailed,
     RecordDecodeError,
     RecordError,
     RecordFailed,
+    RecordRefused,
     ServiceError,
     SetupError,
     StopTimeout,
     StreamNotFound,
     Throttled,
     Unavailable,
+    Undelivered,
     WorkerFailed,
 )
+from kcl_py.producer.results import PutFailure
 from kcl_py.records import Position, Record
 
 HERE = Position("41", 2)
 RECORD = Record(sequence_number="41", sub_sequence_number=2, data=b"secret", partition_key="bob")
 
+LEFT = PutFailure(
+    data=b"secret",
+    partition_key="bob",
+    explicit_hash_key=None,
+    error_code="InternalFailure",
+    error_message="broken",
+    attempts=3,
+)
+
 ONE_OF_EACH: list[KclError] = [
     AccessDenied(action="kinesis:GetRecords", resource="arn:aws:kinesis:eu-west-1:1:stream/s"),
+    BufferFull("full"),
     CheckpointOutOfRange(asked=HERE, lowest=Position("50"), highest=None),
     ConfigError("wrong"),
     KclError("base"),
     LeaseLost(lease_key="shardId-000000000001"),
     LeaseTableError("foreign"),
     NoCredentials("none"),
+    ProducerError("base"),
+    PutFailed(failure=LEFT),
     RecordDecodeError("not JSON", position=HERE),
     RecordError("bad", position=HERE),
     RecordFailed(RECORD, retry=False),
+    RecordRefused("too large"),
     ServiceError("500"),
     SetupError("not ready"),
     StopTimeout("late"),
     StreamNotFound("gone"),
     Throttled("slow down"),
     Unavailable("cut off"),
+    Undelivered(failures=[LEFT, LEFT]),
     WorkerFailed("crashed"),
 ]
 
@@ -118,3 +138,17 @@ def test_value_errors_are_value_errors() -> None:
     assert issubclass(ConfigError, ValueError)
     assert issubclass(CheckpointOutOfRange, ValueError)
     assert issubclass(RecordDecodeError, ValueError)
+    assert issubclass(RecordRefused, ValueError)
+
+
+def test_what_was_not_delivered_shows_no_data() -> None:
+    for error in (PutFailed(failure=LEFT), Undelivered(failures=[LEFT])):
+        assert "secret" not in str(error) + repr(error) + repr(LEFT)
+        assert "bob" not in str(error) + repr(error) + repr(LEFT)
+
+    assert str(PutFailed(failure=LEFT)) == (
+        "a record was not delivered in 3 attempts: InternalFailure: broken"
+    )
+    assert str(Undelivered(failures=[LEFT, LEFT])) == (
+        "2 records were not delivered (InternalFailure); they are in `failures`"
+    )

@@ -226,7 +226,7 @@ def public_error(error: BaseException, action: str) -> KclError:
     """
     said = describe(error)
     match kind_of(error):
-        case FailureKind.DENIED if _lacks_credentials(error):
+        case FailureKind.DENIED if lacks_credentials(error):
             return NoCredentials(
                 f"{action} could not be signed with valid credentials ({said}); "
                 "set a profile or a role, or renew what has expired"
@@ -247,7 +247,8 @@ def public_error(error: BaseException, action: str) -> KclError:
             )
 
 
-def _lacks_credentials(error: BaseException) -> bool:
+def lacks_credentials(error: BaseException) -> bool:
+    """Say whether a call was not signed, or not with valid credentials."""
     return isinstance(error, _CREDENTIAL_ERRORS) or error_code(error) in _CREDENTIALS
 
 

@@ -1,0 +1,157 @@
+"""How does a program with an event loop put records? `AsyncProducer`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from kcl_py.errors import Undelivered
+from kcl_py.producer.config import ProducerConfig
+from kcl_py.producer.counters import ProducerCounters
+from kcl_py.producer.deliveries import LoopDelivery, wake
+from kcl_py.producer.opening import Opened, check_arguments, fill, open_producer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import boto3.session
+
+    from kcl_py.producer.results import AsyncDelivery, Encoder, Payload, PutFailure
+
+__all__ = ["AsyncProducer"]
+
+_log = logging.getLogger(__name__)
+
+
+class AsyncProducer:
+    """The twin. `await put` waits for room; awaiting what it returns waits for delivery."""
+
+    def __init__(
+        self,
+        stream: str,
+        *,
+        config: ProducerConfig = ProducerConfig(),  # noqa: B008 - frozen, and made to be shared
+        encoder: Encoder | None = None,
+        on_failure: Callable[[PutFailure], None] | None = None,
+        session: boto3.session.Session | None = None,
+    ) -> None:
+        """Check what can be checked at once; clients are made by the first put, in a thread.
+
+        Args:
+            stream: Name or ARN.
+            config: Everything tunable that is plain data.
+            encoder: Makes bytes of what is put, in the place of JSON; not asked for bytes and str.
+            on_failure: Called with every record that is handed back, in a thread of the producer's,
+                not on the loop. If it raises, the record is kept for `flush` and `close`.
+            session: The client is made from it; None: the default chain of boto3.
+
+        Raises:
+            ConfigError: An argument is wrong; the message names it.
+        """
+        check_arguments(stream, config, encoder, on_failure)
+        self._open = partial(
+            open_producer,
+            stream,
+            config=config,
+            encoder=encoder,
+            on_failure=on_failure,
+            session=session,
+        )
+        self._opened: Opened | None = None
+        self._opening: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+
+    async def put(
+        self, data: Payload, *, key: str | None = None, hash_key: str | int | None = None
+    ) -> AsyncDelivery:
+        """Queue one record, as `Producer.put`; waits for room without blocking the loop.
+
+        Raises:
+            RecordRefused: Too large, a bad key, or not serializable; nothing was queued.
+            BufferFull: No room, and `when_full` says raise; or nothing but failures that nobody
+                takes back.
+            RuntimeError: The producer is closed, or belongs to another loop or process.
+        """
+        opened = self._opened or await self._make()
+        loop = self._refuse_other_loop()
+        item: LoopDelivery = fill(LoopDelivery, opened, data, key, hash_key)
+        item.loop = loop
+        if item.size > opened.size_free:
+            await asyncio.to_thread(opened.check_size, item.size)
+        engine = opened.engine
+        while not engine.put(item):
+            there_is_room: asyncio.Future[None] = loop.create_future()
+            engine.when_room(item, partial(wake, loop, there_is_room))
+            await there_is_room
+        return item
+
+    async def flush(self, timeout: float | None = None) -> Sequence[PutFailure]:  # noqa: ASYNC109 - as the twin
+        """Send all that is queued now; return what failed since the last flush.
+
+        Raises:
+            TimeoutError: Some are still on their way; they go on, and a later flush tells.
+        """
+        opened = self._opened or await self._make()
+        failed = await asyncio.to_thread(opened.engine.flush, timeout)
+        return [kept.failure for kept in failed]
+
+    async def close(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the twin
+        """Flush and end. A second time does nothing.
+
+        Raises:
+            Undelivered: With what is left: all that failed or was not delivered in time, and that
+                nobody was told of by `flush`, awaiting or `on_failure`.
+        """
+        self._is_closed = True
+        if self._opened is None:
+            return
+        left = await asyncio.to_thread(self._opened.engine.close, timeout)
+        if left:
+            raise Undelivered(failures=left)
+
+    def counters(self) -> ProducerCounters:
+        """What it did so far."""
+        if self._opened is None:
+            return ProducerCounters()
+        return self._opened.engine.counters()
+
+    async def __aenter__(self) -> Self:
+        await self._make()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.close()
+        except Undelivered as left:
+            if error is None:
+                raise
+            # The exception that is under way says more.
+            _log.error("producer.undelivered", extra={"problem": str(left)})
+
+    async def _make(self) -> Opened:
+        if self._is_closed:
+            raise RuntimeError("the producer is closed; make a new one")
+        self._refuse_other_loop()
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._opened is None:
+                self._opened = await asyncio.to_thread(self._open)
+        return self._opened
+
+    def _refuse_other_loop(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise RuntimeError("an AsyncProducer belongs to one loop; make one for each")
+        return loop

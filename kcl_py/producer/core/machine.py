@@ -1,0 +1,396 @@
+"""What does a producer do next? Told what was put and what was answered, it says what to send.
+
+Not thread-safe; whoever runs it holds a lock. `poll` gives out commands until there is none, and
+`next_due` says when to ask again unless something happens before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from kcl_py.core.events import Failure, FailureKind
+from kcl_py.core.puts import ENTRY_KINDS, PUT_BYTES_MAX, PutRefused
+from kcl_py.producer.core.commands import Command, ListShards, Send
+from kcl_py.producer.core.ledger import Ledger
+from kcl_py.producer.core.listing import Listing
+from kcl_py.producer.core.retrying import Retries, wait_seconds
+from kcl_py.producer.core.routing import Router
+from kcl_py.producer.core.strays import Landed, Sorted, StrayDesk
+from kcl_py.producer.core.units import Item, Parcel, Unit, items_of
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from kcl_py.core.puts import EntrySaid, PutSaid
+    from kcl_py.core.shards.graph import Shard
+    from kcl_py.producer.config import ProducerConfig
+
+SENDS_MAX: Final = 8
+"""Requests under way at once. 500 records each, at 50 ms: 80,000 records a second."""
+
+EXPIRED: Final = "RecordExpired"
+BROKEN_ANSWER: Final = "BrokenAnswer"
+
+
+class ProducerCore:
+    """Decides for one producer.
+
+    Args:
+        config: Everything tunable.
+        rng: Spreads retries.
+
+    Attributes:
+        ledger: What was accepted, and what became of it.
+        stirred: Something is to be done earlier than `next_due` said; whoever runs the core resets
+            it.
+    """
+
+    def __init__(self, config: ProducerConfig, rng: random.Random) -> None:
+        self.ledger = Ledger(config)
+        self.stirred = False
+        self._config = config
+        self._rng = rng
+        self._linger = config.linger
+        self._records_max = config.batch_records
+        self._router = Router(config, self)
+        self._is_plain = config.order == "none" and not self._router.needs_map
+        self._listing = Listing()
+        self._strays = StrayDesk()
+        self._retries = Retries()
+        self._ready: deque[Unit] = deque()
+        self._ready_bytes = 0
+        self._due = 0.0
+        self._sends: dict[int, Send] = {}
+        self._halves: deque[list[Unit]] = deque()
+        self._send_count = 0
+        self._flushes = 0
+        self._now = 0.0
+        self._asleep_until = math.inf
+
+    # -------------------------------------------------------------------------------------- inputs
+
+    def put(self, item: Item, now: float) -> bool:
+        """Accept a record; False: there is no room, and nothing was done."""
+        if not self.ledger.accept(item, now):
+            return False
+        ready = self._ready
+        if self._is_plain:
+            if not ready:
+                self._due = now + self._linger
+                if self._due < self._asleep_until:
+                    self._wake()
+            ready.append(item)
+            self._ready_bytes += item.size
+        else:
+            self._now = now
+            self._router.route(item, now)
+            self._wake_if_due()
+        if (
+            (len(ready) >= self._records_max or self._ready_bytes >= PUT_BYTES_MAX)
+            and self._asleep_until > now
+            and len(self._sends) < SENDS_MAX
+        ):
+            self._wake()
+        return True
+
+    def _wake_if_due(self) -> None:
+        """After a record took its way: is there something to do earlier than was thought?"""
+        if self._router.changed or (self._ready and self._due < self._asleep_until):
+            self._router.changed = False
+            asleep_until = self._asleep_until
+            due = self.next_due()
+            self._asleep_until = asleep_until
+            if due is not None and due < asleep_until:
+                self._wake()
+
+    def _wake(self) -> None:
+        self.stirred = True
+        # Once is enough, until `next_due` is asked again.
+        self._asleep_until = -math.inf
+
+    def begin_flush(self) -> int:
+        """Send all without waiting for company, until `end_flush`; return what to wait for."""
+        self._flushes += 1
+        self._wake()
+        return self.ledger.begin_flush()
+
+    def end_flush(self) -> None:
+        """Wait for company again."""
+        self._flushes -= 1
+
+    def answered(self, send_id: int, said: PutSaid, now: float) -> None:
+        """Take the answer to a `Send`; one that was abandoned counts no more."""
+        send = self._sends.pop(send_id, None)
+        counts = self.ledger.counts
+        if send is None:
+            return
+        self._now = now
+        counts.requests += 1
+        counts.request_seconds += now - send.began_at
+        counts.request_seconds_max = max(counts.request_seconds_max, now - send.began_at)
+        if isinstance(said, PutRefused):
+            self._refused(send, said, now)
+        elif len(said) != len(send.units):
+            self._fail_all(send.units, BROKEN_ANSWER, "an answer with another number of records")
+        else:
+            self._take_entries(send.units, said, now)
+
+    def listed(self, answer: Sequence[Shard] | Failure, now: float) -> None:
+        """Take the answer to `ListShards`."""
+        self._now = now
+        router = self._router
+        self._listing.answered(answer, now, self._rng)
+        if isinstance(answer, Failure):
+            if answer.kind is FailureKind.GONE:
+                for item in router.take_unrouted():
+                    self.ledger.hand_back(item, "ResourceNotFoundException", answer.message)
+            elif not self._listing.is_possible:
+                router.go_without_map(now)
+        else:
+            router.set_map(self._listing.map_of(answer, router.map), now)
+        for found in self._strays.listed(router.map):
+            self._sorted(found, now)
+        while self._strays and not self._listing.is_possible:
+            for found in self._strays.listed(router.map):
+                self._sorted(found, now)
+        if self._strays:
+            self._listing.want(now)
+
+    def abandon(self, code: str, message: str) -> None:
+        """Hand back everything that has not ended; answers that come later do not count."""
+        units: list[Unit] = [*self._ready, *self._retries.clear()]
+        units += [unit for half in self._halves for unit in half]
+        items = [item for unit in units for item in items_of(unit)]
+        items += self._router.clear() + self._strays.clear()
+        for item in items:
+            self.ledger.hand_back(item, code, message)
+        for send in self._sends.values():
+            for unit in send.units:
+                for item in items_of(unit):
+                    item.attempts = unit.attempts
+                    self.ledger.hand_back(
+                        item, code, f"{message}; its last answer is missing, it may be stored"
+                    )
+        self._ready.clear()
+        self._halves.clear()
+        self._sends.clear()
+        self._ready_bytes = 0
+
+    # ------------------------------------------------------------------------------------- outputs
+
+    def poll(self, now: float) -> Command | None:
+        """Return what to do next; None: nothing now."""
+        self._now = now
+        flushing = self._flushes > 0
+        for units in self._retries.due(now):
+            for unit in reversed(units):
+                self._router.again(unit, now)
+        if not self._is_plain:
+            self._router.tick(now, flushing=flushing)
+            if self._router.is_waiting_for_map:
+                self._listing.want(now)
+            if self._listing.is_due(now):
+                self._listing.began()
+                return ListShards()
+        if len(self._sends) >= SENDS_MAX:
+            return None
+        if self._halves:
+            units = self._halves.popleft()
+            return self._send(units, sum(unit.size for unit in units), now)
+        ready = self._ready
+        if ready and (
+            now >= self._due
+            or flushing
+            or len(ready) >= self._records_max
+            or self._ready_bytes >= PUT_BYTES_MAX
+        ):
+            return self._batch(now)
+        return None
+
+    def next_due(self) -> float | None:
+        """Return when `poll` may have something; None: not before something happens."""
+        times = [self._retries.next_due(), self._router.next_due(), self._listing.next_due()]
+        if self._ready and len(self._sends) < SENDS_MAX:
+            times.append(self._due)
+        due = min((time for time in times if time is not None), default=None)
+        self._asleep_until = math.inf if due is None else due
+        return due
+
+    # ----------------------------------------------------------------------------- for the router
+
+    def ready(self, unit: Unit) -> None:
+        """Queue a unit to be sent as soon as may be; a record that was just put has its linger."""
+        ready = self._ready
+        due = self._now
+        if isinstance(unit, Item) and not unit.attempts:
+            due = max(due, unit.expires - self._config.record_ttl + self._linger)
+        if not ready or due < self._due:
+            self._due = due
+        if unit.attempts:
+            ready.appendleft(unit)
+        else:
+            ready.append(unit)
+        self._ready_bytes += unit.size
+
+    def expired(self, item: Item, now: float) -> None:
+        """Hand back a record whose time is over."""
+        seconds = now - item.expires + self._config.record_ttl
+        if item.error is None:
+            self.ledger.hand_back(item, EXPIRED, f"it could not be sent for {seconds:.1f} s")
+        else:
+            code, message = item.error
+            self.ledger.hand_back(
+                item, code, f"not delivered for {seconds:.1f} s; the last time: {message}"
+            )
+
+    # ------------------------------------------------------------------------------------ sending
+
+    def _batch(self, now: float) -> Send | None:
+        ready, size = self._ready, 0
+        units: list[Unit] = []
+        while ready and len(units) < self._records_max:
+            unit = ready[0]
+            if size + unit.size > PUT_BYTES_MAX and units:
+                break
+            ready.popleft()
+            self._ready_bytes -= unit.size
+            if unit.expires <= now:
+                self._router.again(unit, now)
+                continue
+            units.append(unit)
+            size += unit.size
+        if ready:
+            first = ready[0]
+            self._due = now
+            if isinstance(first, Item) and not first.attempts:
+                self._due = first.expires - self._config.record_ttl + self._linger
+        return self._send(units, size, now) if units else None
+
+    def _send(self, units: list[Unit], size: int, now: float) -> Send:
+        for unit in units:
+            if unit.attempts:
+                self.ledger.counts.retries += 1
+            unit.attempts += 1
+        self._send_count += 1
+        send = self._sends[self._send_count] = Send(self._send_count, units, size, now)
+        return send
+
+    # ------------------------------------------------------------------------------------ answers
+
+    def _take_entries(self, units: Sequence[Unit], said: Sequence[EntrySaid], now: float) -> None:
+        failed: list[Unit] = []
+        done: list[Item] = []
+        ledger = self.ledger
+        heard = ledger.heard
+        for unit, entry in zip(units, said, strict=True):
+            if entry.sequence_number is None or entry.shard_id is None:
+                unit.error = (
+                    entry.error_code or BROKEN_ANSWER,
+                    entry.error_message or "an answer without a sequence number",
+                )
+                failed.append(unit)
+            elif isinstance(unit, Item):
+                unit.outcome = entry
+                unit.data = b""
+                if unit.listeners is not None:
+                    heard.append(unit)
+                done.append(unit)
+            else:
+                self._parcel_stored(unit, entry, now)
+        if done:
+            ledger.count_delivered(done, now)
+            self._router.settled(done, now)
+        if self._router.map is not None:
+            self._look_for_new_shards(said, now)
+        if failed:
+            self._take_failed(failed, now)
+
+    def _look_for_new_shards(self, said: Sequence[EntrySaid], now: float) -> None:
+        shard_map = self._router.map
+        for shard_id in {entry.shard_id for entry in said}:
+            if shard_id is not None and shard_map and shard_map.range_of(shard_id) is None:
+                self._listing.want(now)
+
+    def _parcel_stored(self, parcel: Parcel, entry: EntrySaid, now: float) -> None:
+        found = self._strays.look(Landed(parcel, entry, 0), self._router.map)
+        if entry.shard_id != parcel.shard_id:
+            self._listing.want(now)
+        if found is not None:
+            self._sorted(found, now)
+
+    def _sorted(self, found: Sorted, now: float) -> None:
+        parcel, said, _ = found.landed
+        self.ledger.delivered(found.home, said, parcel.attempts, now)
+        if found.strays:
+            for item in found.strays:
+                item.attempts = parcel.attempts
+            self._router.reopen(found.strays, now, settled=found.home)
+        else:
+            self._router.settled(found.home, now)
+
+    def _refused(self, send: Send, said: PutRefused, now: float) -> None:
+        units = send.units
+        if said.kind is FailureKind.INVALID and len(units) > 1:
+            # One of them may be to blame: the others must not share its fate.
+            for unit in units:
+                unit.attempts -= 1
+            half = len(units) // 2
+            self._halves += (units[:half], units[half:])
+            return
+        if said.kind is FailureKind.THROTTLED:
+            self.ledger.counts.throttles += len(units)
+        for unit in units:
+            unit.error = (said.code, said.message)
+        if said.passing:
+            self._try_again(units, now)
+        else:
+            self._give_up(units, now)
+
+    def _fail_all(self, units: list[Unit], code: str, message: str) -> None:
+        for unit in units:
+            unit.error = (code, message)
+        self._try_again(units, self._now)
+
+    def _take_failed(self, units: list[Unit], now: float) -> None:
+        passing: list[Unit] = []
+        lasting: list[Unit] = []
+        for unit in units:
+            assert unit.error is not None
+            kind = ENTRY_KINDS.get(unit.error[0], FailureKind.UNKNOWN)
+            if kind is FailureKind.THROTTLED:
+                self.ledger.counts.throttles += 1
+            (lasting if kind is FailureKind.DENIED else passing).append(unit)
+        self._give_up(lasting, now)
+        self._try_again(passing, now)
+
+    def _try_again(self, units: list[Unit], now: float) -> None:
+        """Send these again after a while, if they may be sent so often and have the time."""
+        limit = self._config.attempts
+        groups: dict[int, list[Unit]] = {}
+        spent: list[Unit] = []
+        for unit in units:
+            if limit is not None and unit.attempts >= limit:
+                spent.append(unit)
+            else:
+                groups.setdefault(unit.attempts, []).append(unit)
+        self._give_up(spent, now)
+        for attempts, group in groups.items():
+            when = now + wait_seconds(attempts, self._rng)
+            in_time = [unit for unit in group if unit.expires > when]
+            if in_time:
+                self._retries.add(when, in_time)
+            for unit in group:
+                if unit.expires <= when:
+                    self._retries.add(unit.expires, [unit])
+
+    def _give_up(self, units: list[Unit], now: float) -> None:
+        for unit in units:
+            assert unit.error is not None
+            items = items_of(unit)
+            for item in items:
+                item.attempts = unit.attempts
+                self.ledger.hand_back(item, *unit.error)
+            self._router.settled(items, now)
