@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,7 +25,7 @@ from kcl_py import (
     TableConfig,
     WorkerConfig,
 )
-from kcl_py.cli.main import app
+from kcl_py.cli.main import whole_app
 from kcl_py.errors import ConfigError
 from kcl_py.settings import env_name, known_settings, parse_setting
 
@@ -218,22 +218,41 @@ def table_of(options: Iterable[Parameter]) -> list[str]:
 
 
 def commands_page() -> str:
-    functions = {str(item.name): item.callback for item in app.registered_commands}
+    app = whole_app()
+    commands = [(str(item.name), item) for item in app.registered_commands]
+    for group in app.registered_groups:
+        inside = group.typer_instance.registered_commands if group.typer_instance else []
+        commands += [(f"{group.name} {item.name}", item) for item in inside]
+    functions = {name: item.callback for name, item in commands}
     options = {name: parameters(f, OptionInfo) for name, f in functions.items() if f}
     every = [set(found) for found in options.values()]
     shared = {key: item for key, item in options["run"].items() if all(key in s for s in every)}
     parts = [CLI_HEAD]
-    for name, function in functions.items():
-        if function is None:
-            continue
-        arguments = parameters(function, ArgumentInfo)
-        usage = " ".join([f"kcl {name} [OPTIONS]", *(item.value for item in arguments.values())])
-        parts += [f"\n## `kcl {name}`\n", f"```\n{usage}\n```\n", str(inspect.getdoc(function))]
-        own = [item for key, item in options[name].items() if key not in shared]
-        if own:
-            parts += ["", *table_of(own)]
+    for name, item in commands:
+        if item.callback is not None:
+            parts += section(name, item.callback, item.epilog, options[name], shared)
     parts += ["\n## Options of every command\n", *table_of(shared.values())]
     return "\n".join(parts) + "\n"
+
+
+def section(
+    name: str,
+    function: Callable[..., object],
+    epilog: str | None,
+    options: Mapping[str, Parameter],
+    shared: Iterable[str],
+) -> list[str]:
+    """What the page says of one command."""
+    arguments = parameters(function, ArgumentInfo)
+    usage = " ".join([f"kcl {name} [OPTIONS]", *(item.value for item in arguments.values())])
+    parts = [f"\n## `kcl {name}`\n", f"```\n{usage}\n```\n", str(inspect.getdoc(function))]
+    own = [item for key, item in options.items() if key not in shared]
+    if own:
+        parts += ["", *table_of(own)]
+    if epilog:
+        lines = [line.strip() for line in epilog.splitlines()[2:]]
+        parts += ["\n```sh\n" + "\n".join(lines) + "\n```"]
+    return parts
 
 
 def code(text: str) -> str:

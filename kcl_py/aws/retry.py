@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,10 +54,20 @@ def poll_seconds(round_number: int) -> float:
     return float(min(POLL_SECONDS, POLL_SECONDS_FIRST * 1.5 ** min(round_number, 20)))
 
 
-def control_calls(patience: Patience, *, attempts: int = ATTEMPTS_MAX) -> tenacity.Retrying:
+def control_calls(
+    patience: Patience,
+    *,
+    attempts: int = ATTEMPTS_MAX,
+    kinds: Collection[FailureKind] = (FailureKind.THROTTLED, FailureKind.UNKNOWN),
+) -> tenacity.Retrying:
     """Repeat what was throttled or got no usable answer, with full jitter, then raise it.
 
     Use it as `control_calls(patience)(client.some_call, Parameter=value)`.
+
+    Args:
+        patience: How to wait.
+        attempts: At most.
+        kinds: What is repeated. A change whose answer got lost may have been made.
     """
 
     def wait(state: tenacity.RetryCallState) -> float:
@@ -67,22 +77,20 @@ def control_calls(patience: Patience, *, attempts: int = ATTEMPTS_MAX) -> tenaci
     def stop(state: tenacity.RetryCallState) -> bool:
         return patience.is_stopping() or state.attempt_number >= attempts
 
+    def may_pass(error: BaseException) -> bool:
+        return isinstance(error, Exception) and kind_of(error) in kinds
+
     def sleep(seconds: float) -> None:
         patience.sleep(seconds)
 
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_may_pass),
+        retry=tenacity.retry_if_exception(may_pass),
         wait=wait,
         stop=stop,
         sleep=sleep,
         before_sleep=_log_retry,
         reraise=True,
     )
-
-
-def _may_pass(error: BaseException) -> bool:
-    passing = (FailureKind.THROTTLED, FailureKind.UNKNOWN)
-    return isinstance(error, Exception) and kind_of(error) in passing
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from kcl_py.aggregation import deaggregate_page
+from kcl_py.aggregation import Deaggregated, deaggregate_page
 from kcl_py.aws.decode import DECODED, DecodedPage, RecordsAnswer
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, failure, kind_of, public_error
 from kcl_py.aws.names import StreamAddress
@@ -126,6 +126,7 @@ class StreamReader:
         stream: As the user named it.
         patience: How a throttled listing waits.
         get_records: Called in place of the client's.
+        opens: Aggregated records; else they come as they are.
     """
 
     def __init__(
@@ -135,8 +136,10 @@ class StreamReader:
         stream: StreamAddress,
         patience: Patience | None = None,
         get_records: Callable[..., Any] | None = None,
+        opens: bool = True,
     ) -> None:
         self._client = client
+        self._opens = opens
         self._get_records = get_records or client.get_records
         self._stream = stream
         self._patience = patience or Patience()
@@ -195,28 +198,42 @@ class StreamReader:
             answer = self._get_records(
                 ShardIterator=iterator, Limit=command.records_max, **parameters
             )
-            return _page_fetched(command, answer)
+            return _page_fetched(command, answer, opens=self._opens)
         except Exception as error:  # noqa: BLE001 - every exception has a meaning
             return FetchFailed(command.fetch_id, command.key, failure(error, action))
 
+    def tip(self, shard_id: str) -> str | Failure:
+        """An iterator behind the newest record of a shard; some patience if that fails."""
+        calls = control_calls(self._patience, attempts=LIST_ATTEMPTS_MAX)
+        where: dict[str, Any] = {"ShardId": shard_id, "ShardIteratorType": "LATEST"}
+        try:
+            return calls(self._shard_iterator, where)
+        except Exception as error:  # noqa: BLE001 - every exception has a meaning
+            return failure(error, "kinesis:GetShardIterator")
+
     def _iterator(self, command: Fetch) -> str:
         start = command.start
-        where: dict[str, Any] = {"ShardIteratorType": start.kind.value, **self._stream.parameters}
+        where: dict[str, Any] = {
+            "ShardId": command.shard_id,
+            "ShardIteratorType": start.kind.value,
+        }
         if start.kind is StartKind.AT_TIMESTAMP:
             # Older releases of botocore cut it to whole seconds: earlier, so nothing is left out.
             where["Timestamp"] = start.timestamp
         elif start.kind is not StartKind.TRIM_HORIZON:
             where["StartingSequenceNumber"] = start.sequence_number
-        answer: Mapping[str, Any] = self._client.get_shard_iterator(
-            ShardId=command.shard_id, **where
-        )
+        return self._shard_iterator(where)
+
+    def _shard_iterator(self, where: Mapping[str, Any]) -> str:
+        parameters: dict[str, Any] = {**self._stream.parameters, **where}
+        answer: Mapping[str, Any] = self._client.get_shard_iterator(**parameters)
         iterator = answer.get("ShardIterator")
         if not isinstance(iterator, str) or not iterator:
             raise UnparsableAnswerError("an answer without ShardIterator")
         return iterator
 
 
-def _page_fetched(command: Fetch, answer: Mapping[str, Any]) -> PageFetched:
+def _page_fetched(command: Fetch, answer: Mapping[str, Any], *, opens: bool) -> PageFetched:
     """Turn an answer into an event; one that contradicts itself raises UnparsableAnswerError."""
     decoded = answer.get(DECODED)
     if not isinstance(decoded, DecodedPage):
@@ -226,7 +243,11 @@ def _page_fetched(command: Fetch, answer: Mapping[str, Any]) -> PageFetched:
     if said.next_shard_iterator == "" or (said.next_shard_iterator and children):
         raise UnparsableAnswerError("an answer that both ends a shard and goes on")
     span = _checked_span(said) if said.records else None
-    opened = deaggregate_page(said.records, hash_range=command.hash_range, strays=command.strays)
+    opened = (
+        deaggregate_page(said.records, hash_range=command.hash_range, strays=command.strays)
+        if opens
+        else Deaggregated(said.records)
+    )
     more = max(0, len(opened.records) - len(said.records))
     return PageFetched(
         fetch_id=command.fetch_id,

@@ -34,6 +34,15 @@ from kcl_py import (
     WorkerEvent,
     each_record,
 )
+from kcl_py.streams import (
+    Reader,
+    ReadFrom,
+    ShardDescription,
+    ShardRecord,
+    Stream,
+    ensure_stream,
+    list_streams,
+)
 from kcl_py.testing import (
     CheckpointLog,
     CrashAfter,
@@ -164,3 +173,28 @@ def tested(kcl_simulation: Simulation) -> None:
     crashes = [CrashAt(moment="write", nth=2)]
     assert_type(kcl_simulation(Stored, range(10), incidents=crashes), ProcessorRun)
     assert_type(kcl_simulation.rng.randrange(3), int)
+
+
+def reshard() -> None:
+    stream = ensure_stream("people", shards="on_demand", tags={"team": "data"})
+    assert_type(stream, Stream)
+    lower, upper = stream.split(stream.shard_for_key("ann").shard_id, at=0.25)
+    assert_type(stream.merge(lower.shard_id, upper.shard_id), ShardDescription)
+    stream.split(lower.shard_id, at=2**127, wait=False)
+    stream.set_mode("provisioned")
+    stream.set_tags({"team": None})
+    stream.encrypt(None)
+    assert_type(list_streams(region="eu-west-1"), Sequence[str])
+
+
+def look(start: ReadFrom = "-15m") -> None:
+    with Reader("people", start=start, until_caught_up=True) as reader:
+        for each in reader:
+            assert_type(each, ShardRecord)
+            assert_type(each.record.position, Position)
+    Reader(Stream("people"), start=Position("7", 1), shard_ids=["shardId-000000000000"])
+
+
+async def look_on() -> None:
+    async for each in Reader("people", start=datetime.now(UTC), idle_timeout=5):
+        assert_type(each.record, Record)

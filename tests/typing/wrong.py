@@ -21,6 +21,7 @@ from kcl_py import (
     WorkerConfig,
     each_record,
 )
+from kcl_py.streams import Reader, Stream
 from kcl_py import Wroker  # type: ignore[attr-defined]  # noqa: F401
 
 
@@ -95,3 +96,9 @@ def values(batch: Batch, record: Record) -> None:
     record.json(int).upper()  # type: ignore[attr-defined]
     Position("1") < "2"  # type: ignore[operator]  # noqa: B015
     batch[0] = record  # type: ignore[index]
+
+
+def wrong_streams(stream: Stream) -> None:
+    stream.set_mode("serverless")  # type: ignore[arg-type]
+    stream.split("shardId-000000000000", 0.5)  # type: ignore[call-arg]
+    Reader(stream, start=7)  # type: ignore[arg-type]

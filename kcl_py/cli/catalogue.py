@@ -1,0 +1,156 @@
+"""Which commands are there, where do they live, and what is said of each in one line?
+
+Making a command costs milliseconds, for each has all shared flags. So one that is not asked for is
+known by its line here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final, cast
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command.
+
+    Attributes:
+        place: Module of `kcl_py.cli` and function.
+        summary: The first line of its docstring.
+        examples: What to type.
+    """
+
+    place: str
+    summary: str
+    examples: tuple[str, ...] = ()
+
+    def load(self) -> Callable[..., int]:
+        """Import the function."""
+        module, _, name = self.place.partition(":")
+        return cast("Callable[..., int]", getattr(import_module(f"kcl_py.cli.{module}"), name))
+
+    @property
+    def epilog(self) -> str | None:
+        """What stands at the end of the help text; its lines are kept as they are."""
+        if not self.examples:
+            return None
+        return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in self.examples)
+
+
+COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "run": Entry("run:run", "Run a worker until SIGTERM or Ctrl-C, which stop it cleanly."),
+        "leases": Entry(
+            "leases:leases",
+            "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
+        ),
+        "tail": Entry(
+            "tail:tail",
+            "Show records of a stream, without leases or checkpoints.",
+            (
+                "kcl tail --stream orders --follow",
+                "kcl tail --stream orders --from -15m --where user.name=ann -o jsonl",
+                "kcl tail shardId-000000000000 --stream orders --from at:SEQ/SUB --max 1",
+            ),
+        ),
+        "decode": Entry(
+            "tail:decode",
+            "Show data that is base64 on stdin, one record per line.",
+            ("echo eyJhIjoxfQ== | kcl decode", "kcl decode --decode hex < records.txt"),
+        ),
+        "demo": Entry(
+            "demo:demo",
+            "Run a fleet on this machine through kill -9, SIGTERM, a join, a split and a merge.",
+        ),
+        "local": Entry(
+            "local:local",
+            "Serve Kinesis and DynamoDB on 127.0.0.1 until stopped, or while a command runs.",
+        ),
+    }
+)
+
+STREAM_SUMMARY: Final = "Look at streams, and change them."
+
+STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "create": Entry(
+            "stream_changes:create",
+            "Create a stream.",
+            ("kcl stream create orders --shards 4 --if-missing --wait",),
+        ),
+        "list": Entry(
+            "stream_looks:list_",
+            "List the names of all streams of this account and region.",
+            ("kcl stream list -o jsonl",),
+        ),
+        "describe": Entry(
+            "stream_looks:describe",
+            "Show a stream: settings, tags, registered consumers, and all shards.",
+            ("kcl stream describe orders --json",),
+        ),
+        "graph": Entry(
+            "stream_looks:graph",
+            "Draw how the shards of a stream descend from each other.",
+            ("kcl stream graph orders", "kcl stream graph orders -f svg > orders.svg"),
+        ),
+        "split": Entry(
+            "stream_changes:split",
+            "Split a shard in two.",
+            (
+                "kcl stream split shardId-000000000000 --stream orders --wait",
+                "kcl stream split shardId-000000000000 --stream orders --at 0.25",
+            ),
+        ),
+        "merge": Entry(
+            "stream_changes:merge",
+            "Merge two shards whose hash keys are neighbours.",
+            ("kcl stream merge shardId-000000000001 shardId-000000000002 --stream orders",),
+        ),
+        "scale": Entry(
+            "stream_changes:scale",
+            "Change the number of shards.",
+            ("kcl stream scale 8 --stream orders --wait --timeout 10m",),
+        ),
+        "mode": Entry(
+            "stream_changes:mode",
+            "Change who decides on the number of shards: you, or the service.",
+            ("kcl stream mode on-demand --stream orders",),
+        ),
+        "retention": Entry(
+            "stream_changes:retention",
+            "Change how long records are kept.",
+            ("kcl stream retention 48h --stream orders",),
+        ),
+        "tags": Entry(
+            "stream_changes:tags",
+            "List the tags of a stream, set some and remove some.",
+            ("kcl stream tags --stream orders", "kcl stream tags team=data old- --stream orders"),
+        ),
+        "monitoring": Entry(
+            "stream_changes:monitoring",
+            "Choose the metrics that are kept for each shard.",
+            (
+                "kcl stream monitoring on --stream orders",
+                "kcl stream monitoring off IncomingBytes OutgoingBytes --stream orders",
+            ),
+        ),
+        "encrypt": Entry(
+            "stream_changes:encrypt",
+            "Encrypt what comes from now on.",
+            ("kcl stream encrypt alias/orders --stream orders",),
+        ),
+        "consumers": Entry(
+            "stream_looks:consumers",
+            "List the consumers that are registered for enhanced fan-out.",
+            ("kcl stream consumers orders",),
+        ),
+        "delete": Entry(
+            "stream_changes:delete",
+            "Delete a stream with all of its records; asks before.",
+            ("kcl stream delete orders --yes --wait",),
+        ),
+    }
+)
