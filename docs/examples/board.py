@@ -1,4 +1,4 @@
-"""A live board: the average age so far, again whenever it changes, until so many users are counted."""
+"""A live board: the average age so far, again whenever it changes, until so many users came."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from kcl_py.streams import Reader, ensure_stream
 
 NAMES = ("Anna", "Bert", "Cleo", "Dora", "Emil", "Fay", "Gus", "Hedi")
 
-# -------------------------------------------------------------------------- four shards, eight names
+# --------------------------------------------------------------------- four shards, eight names
 stream = ensure_stream("family", shards=4)
 
 with Producer("family") as producer:

@@ -1,4 +1,4 @@
-"""Put so many users with name, age and gender into the stream `users`; say which shards took them."""
+"""Put so many users into the stream `users`, and say which shards took them."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_there_is_a_program_and_a_script_for_each_tutorial() -> None:
     assert {path.stem for path in (HERE / "aws_cli").glob("*.sh")} == names
 
 
-# ------------------------------------------------------------------ what knows nothing of this package
+# --------------------------------------------------------------- what knows nothing of this package
 
 
 def run_local(folder: Path, *command: str, path: str | None = None) -> str:
