@@ -27,7 +27,6 @@ from tests.docs.shell import PATIENCE_SECONDS, SHELL, Shell, open_shell
 
 HERE = Path(__file__).resolve().parent
 PAGES = ("first-stream", "live-average", "resharding", "batches", "four-shards")
-AWS_CLI = "KCL_TEST_AWS_CLI"
 LOOK_SECONDS = 0.1
 PROGRAM_SECONDS_MAX = 120
 FAILED = "this failed: "
@@ -89,6 +88,24 @@ def test_a_tutorial_goes_as_it_is_told(name: str, tmp_path: Path) -> None:
     assert FAILED not in said
 
 
+def test_what_a_page_shows_is_compared_with_what_came_out() -> None:
+    shown = pattern_of("put 2 users\n... years\n")
+
+    assert shown.search("one more line\nput 2 users\nand another\n47.3 years\n")
+    assert not shown.search("put 20 users\n47.3 years\n")
+    assert not shown.search("47.3 years\nput 2 users\n")
+
+
+def test_a_command_that_fails_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"```sh\n{SHELL}```\n\n```sh\nkcl stream describe nothing 2> log\n```\n")
+
+    with open_shell(tmp_path) as shell:
+        said = run_page(page, shell)
+
+    assert said == f"{FAILED}kcl stream describe nothing 2> log\n"
+
+
 def test_there_is_a_program_and_a_script_for_each_tutorial() -> None:
     pages = {page.stem for page in (DOCS / "tutorials").glob("*.md")} - {"README"}
     names = {name.replace("-", "_") for name in PAGES}
@@ -123,20 +140,17 @@ def test_a_plain_boto3_program_does_the_same(name: str, tmp_path: Path) -> None:
     program = HERE / "boto3_programs" / f"{name.replace('-', '_')}.py"
     assert "kcl_py" not in program.read_text(encoding="utf-8")
 
-    # -I: it cannot import this package, nor anything else of this folder.
+    # -I: PYTHONPATH and this folder are not on its path.
     said = run_local(tmp_path, sys.executable, "-I", str(program))
 
     assert said.endswith("done\n")
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_commands_of_the_aws_cli_do_the_same(name: str, tmp_path: Path) -> None:
-    aws = os.environ.get(AWS_CLI)
-    if not aws:
-        pytest.skip(f"the AWS CLI is not there: {AWS_CLI} is not set")
+def test_commands_of_the_aws_cli_do_the_same(name: str, aws_cli: Path, tmp_path: Path) -> None:
     script = HERE / "aws_cli" / f"{name.replace('-', '_')}.sh"
 
-    path = f"{Path(aws).parent}:{os.environ['PATH']}"
+    path = f"{aws_cli.parent}:{os.environ['PATH']}"
     said = run_local(tmp_path, "bash", str(script), path=path)
 
     assert said.endswith("done\n")
