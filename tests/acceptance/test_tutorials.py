@@ -88,6 +88,14 @@ def test_a_tutorial_goes_as_it_is_told(name: str, tmp_path: Path) -> None:
     assert FAILED not in said
 
 
+def test_a_reader_begins_as_the_readme_does() -> None:
+    [begin] = blocks_of(DOCS / "tutorials" / "README.md")
+    install = begin.text.splitlines()[0]
+
+    assert install in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert begin.text.endswith(SHELL)
+
+
 def test_what_a_page_shows_is_compared_with_what_came_out() -> None:
     shown = pattern_of("put 2 users\n... years\n")
 
