@@ -1,13 +1,14 @@
 # The fifth tutorial as commands of the AWS CLI: four shards, all iterators, all settings.
 set -euo pipefail
 
-# describe QUERY: one fact of the stream.
-describe() {
-    aws kinesis describe-stream-summary --stream-name family --query "StreamDescriptionSummary.$1" --output text
-}
-
+# wait_active: until the stream is; then its shards, hours and metrics are known.
 wait_active() {
-    until test "$(describe StreamStatus)" = ACTIVE; do :; done
+    local status=
+    until test "$status" = ACTIVE; do
+        read -r status shards hours metrics <<<"$(aws kinesis describe-stream-summary --stream-name family --output text \
+            --query 'StreamDescriptionSummary.[StreamStatus, OpenShardCount, RetentionPeriodHours,
+                length(EnhancedMonitoring[0].ShardLevelMetrics)]')"
+    done
 }
 
 # read_from TYPE [OPTION...]: the data that Anna's shard has from there on, on one line.
@@ -49,17 +50,17 @@ wait_active
 aws kinesis split-shard --stream-name family --shard-to-split shardId-000000000002 \
     --new-starting-hash-key 212676479325586539664609129644855132160
 wait_active
-test "$(describe OpenShardCount)" = 4
+test "$shards" = 4
 
 aws kinesis increase-stream-retention-period --stream-name family --retention-period-hours 48
 wait_active
-test "$(describe RetentionPeriodHours)" = 48
+test "$hours" = 48
 aws kinesis add-tags-to-stream --stream-name family --tags team=genealogy,stage=test
 aws kinesis remove-tags-from-stream --stream-name family --tag-keys stage
 test "$(aws kinesis list-tags-for-stream --stream-name family --query 'Tags[].[Key, Value]' --output text)" = "team	genealogy"
 aws kinesis enable-enhanced-monitoring --stream-name family --shard-level-metrics IncomingRecords OutgoingRecords
 wait_active
-test "$(describe 'length(EnhancedMonitoring[0].ShardLevelMetrics)')" = 2
+test "$metrics" = 2
 
 # One request for a whole file. A question without a topic goes by its id.
 python3 - <<'PY' >records.json
