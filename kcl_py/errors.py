@@ -267,10 +267,11 @@ class PutFailed(ProducerError):
     failure: PutFailure
 
     def __init__(self, message: str = "", *, failure: PutFailure) -> None:
+        reason = failure.error_message
+        if not reason.startswith(failure.error_code):  # of a whole request it says the code too
+            reason = f"{failure.error_code}: {reason}"
         super().__init__(
-            message
-            or f"a record was not delivered in {failure.attempts} attempts: "
-            f"{failure.error_code}: {failure.error_message}"
+            message or f"a record was not delivered in {failure.attempts} attempts: {reason}"
         )
         self.failure = failure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -148,6 +149,10 @@ def test_what_was_not_delivered_shows_no_data() -> None:
 
     assert str(PutFailed(failure=LEFT)) == (
         "a record was not delivered in 3 attempts: InternalFailure: broken"
+    )
+    of_a_request = replace(LEFT, error_message="InternalFailure: all of it is broken")
+    assert str(PutFailed(failure=of_a_request)) == (
+        "a record was not delivered in 3 attempts: InternalFailure: all of it is broken"
     )
     assert str(Undelivered(failures=[LEFT, LEFT])) == (
         "2 records were not delivered (InternalFailure); they are in `failures`"

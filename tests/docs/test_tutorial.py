@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import threading
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,80 +13,16 @@ import pytest
 from kcl_py.aws.tools import scan_rows
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.errors import LeaseTableError
-from tests.docs.pages import DOCS, EXAMPLES, ROOT, Block, blocks_of
+from tests.docs.pages import DOCS, ROOT, Block, blocks_of
+from tests.docs.shell import PATIENCE_SECONDS, SHELL, Shell, open_shell
 
-PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
-SHELL = "kcl local -- bash\n"
-COMMANDS = {"kcl": "-m kcl_py", "python": ""}
-
-
-class Shell:
-    """What `kcl local -- bash` opens, typed at by a program."""
-
-    def __init__(self, folder: Path) -> None:
-        programs = folder / "bin"
-        programs.mkdir()
-        for name, arguments in COMMANDS.items():
-            program = programs / name
-            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
-            program.chmod(0o755)
-        self.folder = folder
-        self._bash = subprocess.Popen(
-            SHELL.split(),
-            executable=programs / "kcl",
-            cwd=folder,
-            env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def type(self, text: str) -> str:
-        """Run a block; return what it wrote to stdout."""
-        assert self._bash.stdin is not None
-        assert self._bash.stdout is not None
-        mark = uuid.uuid4().hex
-        patience = threading.Timer(PATIENCE_SECONDS, self.kill)
-        patience.start()
-        try:
-            self._bash.stdin.write(f"{text}\necho {mark}\n")
-            self._bash.stdin.flush()
-            lines: list[str] = []
-            for line in self._bash.stdout:
-                if mark in line:
-                    return "".join(lines)
-                lines.append(line)
-        finally:
-            patience.cancel()
-        raise AssertionError(f"the shell ended in {text!r} after {lines}")
-
-    def kill(self) -> None:
-        """End everything that was started in the shell, and the shell."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._bash.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        assert self._bash.stdin is not None
-        assert self._bash.stdout is not None
-        self.kill()
-        self._bash.wait(PATIENCE_SECONDS)
-        self._bash.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            self._bash.stdin.close()
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    for program in EXAMPLES.glob("*.py"):
-        shutil.copy(program, tmp_path)
-    opened = Shell(tmp_path)
-    try:
+    with open_shell(tmp_path) as opened:
         yield opened
-    finally:
-        opened.close()
 
 
 def wait_until(facts: str, shell: Shell, client: Any) -> None:
