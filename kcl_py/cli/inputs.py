@@ -228,8 +228,8 @@ class _Array:
             is_first = True
             while self._goes_on(is_first=is_first):
                 is_first = False
+                yield self._element(number + 1)
                 number += 1
-                yield self._element(number)
             if self._next():
                 raise _BrokenError("more behind the array; for lines give --format jsonl")  # noqa: TRY301
         except (_BrokenError, UnicodeDecodeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -21,65 +21,81 @@ if TYPE_CHECKING:
     from kcl_py.producer.results import PutFailure
 
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STREAM] [FILE|-]",
+        help="Where to, unless --stream says it; and from where: a file, else stdin.",
+    ),
+]
+Form = Annotated[
+    Format,
+    typer.Option(
+        "--format", help="What the input is taken for; auto: by its name, or how it begins."
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="FIELD", help="Partition key, as user.id; else random."),
+]
+HashKey = Annotated[
+    str | None, typer.Option("--hash-key", metavar="FIELD", help="Explicit hash key.")
+]
+MadeUp = Annotated[
+    Demo | None, typer.Option("--demo", help="Make up records in the place of an input.")
+]
+Rate = Annotated[
+    str | None, typer.Option("--rate", metavar="N/s", help="No faster than this, as 20/s.")
+]
+Count = Annotated[
+    int | None, typer.Option("--count", "-n", metavar="N", min=1, help="End after so many.")
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out lines that are no record, and name them.")
+]
+Failed = Annotated[
+    Path | None,
+    typer.Option(
+        "--failed", metavar="FILE", help="What was not delivered; --format failed reads it."
+    ),
+]
+Ordering = Annotated[
+    Order, typer.Option("--order", help="per_key: records of one key stay in order.")
+]
+Packing = Annotated[
+    Aggregation,
+    typer.Option("--aggregation", help="per_shard: pack many records into one, as the KPL."),
+]
+Linger = Annotated[
+    str, typer.Option("--linger", metavar="TIME", help="How long a record waits for company.")
+]
+RecordTtl = Annotated[
+    str,
+    typer.Option("--record-ttl", metavar="TIME", help="How long to try before giving one up."),
+]
+ShardRate = Annotated[
+    float | None,
+    typer.Option("--shard-rate", metavar="N", help="Records per second for each shard."),
+]
+
+
 def produce(  # noqa: PLR0913 - a flag each
     shared: Shared,
     *,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[STREAM] [FILE|-]",
-            help="Where to, unless --stream says it; and from where: a file, else stdin.",
-        ),
-    ] = None,
-    form: Annotated[
-        Format,
-        typer.Option(
-            "--format", help="What the input is taken for; auto: by its name, or how it begins."
-        ),
-    ] = Format.AUTO,
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="FIELD", help="Partition key, as user.id; else random."),
-    ] = None,
-    hash_key: Annotated[
-        str | None, typer.Option("--hash-key", metavar="FIELD", help="Explicit hash key.")
-    ] = None,
-    demo: Annotated[
-        Demo | None, typer.Option("--demo", help="Make up records in the place of an input.")
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", metavar="N/s", help="No faster than this, as 20/s.")
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option("--count", "-n", metavar="N", min=1, help="End after so many.")
-    ] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out lines that are no record, and name them.")
-    ] = False,
-    failed: Annotated[
-        Path | None,
-        typer.Option(
-            "--failed", metavar="FILE", help="What was not delivered; --format failed reads it."
-        ),
-    ] = None,
-    order: Annotated[
-        Order, typer.Option("--order", help="per_key: records of one key stay in order.")
-    ] = Order.NONE,
-    aggregation: Annotated[
-        Aggregation,
-        typer.Option("--aggregation", help="per_shard: pack many records into one, as the KPL."),
-    ] = Aggregation.OFF,
-    linger: Annotated[
-        str, typer.Option("--linger", metavar="TIME", help="How long a record waits for company.")
-    ] = "100ms",
-    record_ttl: Annotated[
-        str,
-        typer.Option("--record-ttl", metavar="TIME", help="How long to try before giving one up."),
-    ] = "5m",
-    shard_rate: Annotated[
-        float | None,
-        typer.Option("--shard-rate", metavar="N", help="Records per second for each shard."),
-    ] = None,
+    names: Names = None,
+    form: Form = Format.AUTO,
+    key: Key = None,
+    hash_key: HashKey = None,
+    demo: MadeUp = None,
+    rate: Rate = None,
+    count: Count = None,
+    skip_bad: SkipBad = False,
+    failed: Failed = None,
+    order: Ordering = Order.NONE,
+    aggregation: Packing = Aggregation.OFF,
+    linger: Linger = "100ms",
+    record_ttl: RecordTtl = "5m",
+    shard_rate: ShardRate = None,
 ) -> int:
     """Put records from a file, stdin or a demo into a stream.
 
@@ -97,11 +113,12 @@ def produce(  # noqa: PLR0913 - a flag each
     config = _config(shared, order, aggregation, linger, record_ttl, shard_rate)
     pace = None if rate is None else rate_of(rate)
     source = open_input(file, form) if demo is None else open_demo(demo, count)
-    check_fields(source.form, [path for path in (key, hash_key) if path is not None])
     wish = Wish(
         key=key, hash_key=hash_key, rate=pace, most=count, skips_bad=skip_bad, place=source.place
     )
-    return _run(shared, stream, source, wish=wish, config=config, failed=failed)
+    with closing(source):
+        check_fields(source.form, [path for path in (key, hash_key) if path is not None])
+        return _run(shared, stream, source, wish=wish, config=config, failed=failed)
 
 
 def _named(shared: Shared, names: list[str]) -> tuple[str, str | None]:

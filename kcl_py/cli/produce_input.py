@@ -31,6 +31,7 @@ class Input:
         total: How much there is; None: nobody knows.
         done: How much of that was read.
         is_endless: Only somebody ends it.
+        close: At the end.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Input:
     total: int | None = None
     done: Callable[[], int] | None = None
     is_endless: bool = False
+    close: Callable[[], object] = bool
 
     @property
     def taken_for(self) -> str:
@@ -82,6 +84,7 @@ def open_input(name: str | None, form: Format) -> Input:
         place=place_name(form),
         total=status.st_size if status and stat.S_ISREG(status.st_mode) else None,
         done=file.tell if status and stat.S_ISREG(status.st_mode) else None,
+        close=bool if path is None else file.close,
     )
 
 

@@ -66,6 +66,8 @@ def verdict(
     for code in undeliverable.by_code:
         if code == NOT_FOUND or code in DENIED:
             said = undeliverable.messages[code].removeprefix(f"{code}: ")
+            if code in DENIED:
+                said = f"kinesis:PutRecords is denied ({said})"
             return ExitCode.AWS, f"{left}: {said}{rest}"
     if seen.bad is not None:
         hint = "" if seen.bad.is_last else "; --skip-bad leaves such out"
