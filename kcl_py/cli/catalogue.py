@@ -47,6 +47,26 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "leases:leases",
             "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
         ),
+        "put": Entry(
+            "put:put",
+            "Put one record, and show its shard and sequence number.",
+            (
+                "kcl put orders '{\"id\": 1}' --key ann",
+                "kcl put orders @order.json --json",
+                "echo eyJhIjoxfQ== | kcl put orders - --base64",
+            ),
+        ),
+        "produce": Entry(
+            "produce:produce",
+            "Put records from a file, stdin or a demo into a stream.",
+            (
+                "kcl produce orders orders.jsonl --key customer.id --failed failed.jsonl",
+                "kcl produce orders people.csv --rate 100/s --order per_key --key name",
+                "kcl produce orders failed.jsonl --format failed",
+                "tail -f app.log | kcl produce logs --format text --aggregation per_shard",
+                "kcl produce people --demo users --rate 20/s",
+            ),
+        ),
         "tail": Entry(
             "tail:tail",
             "Show records of a stream, without leases or checkpoints.",

@@ -28,6 +28,7 @@ from tests.bench.session import PEERS, Session
 BENCHES: Final = MappingProxyType(
     {
         "read": "tests.bench.read",
+        "produce": "tests.bench.produce",
         "guard": "tests.bench.guard",
         "profile": "tests.bench.profile",
         "idle": "tests.bench.idle",

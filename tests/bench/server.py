@@ -1,10 +1,10 @@
-"""What do the contenders read from? The embedded engine, with pages rendered beforehand.
+"""What do the contenders talk to? The embedded engine, with pages and answers rendered beforehand.
 
     python -m tests.bench.server --shards 8 --pages 10 --records 1000 --record-bytes 1000
 
 A process of its own, so that its time is not counted. It listens on 127.0.0.1, prints its URL, and
-ends when its standard input does. Everything but reading records is the embedded engine's: the
-lease table, the list of shards.
+ends when its standard input does. Everything but reading and putting records is the embedded
+engine's: the lease table, the list of shards. What is put is not kept.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kcl_py.local.faults import Asked, FaultPlan
 from kcl_py.local.front import Answer, Front, HttpRequest, Plan
 from kcl_py.local.kinesis import Kinesis, KinesisSettings
 from kcl_py.local.server import HOST, Connection
+from tests.bench import puts
 from tests.bench.pages import Pages, iterator, page_after, place_of
 
 STREAM: Final = "people"
@@ -67,6 +68,7 @@ class PageFront(Front):
 
     pages: Pages
     gaps: Gaps
+    shards: int
 
     def plan(self, http: HttpRequest) -> Plan:
         """What to do about this request."""
@@ -81,6 +83,9 @@ class PageFront(Front):
                 page = 0 if sequence_number is None else page_after(sequence_number)
                 answer = {"ShardIterator": iterator(asked["ShardId"], page)}
                 return _at_once(json.dumps(answer).encode())
+            case ("Kinesis_20131202", _, "PutRecords"):
+                self._counts["kinesis", "PutRecords", "ok"] += 1
+                return _at_once(puts.answer(http.body, self.shards))
         return super().plan(http)
 
     def _run(self, asked: Asked) -> Answer:
@@ -109,6 +114,7 @@ def front_with(pages: Pages, shards: int) -> PageFront:
     front = PageFront(kinesis, dynamo, FaultPlan(0), time.time, random.Random(3))
     front.pages = pages
     front.gaps = Gaps()
+    front.shards = shards
     kinesis.call("CreateStream", {"StreamName": STREAM, "ShardCount": shards})
     return front
 
