@@ -53,7 +53,7 @@ def logs(shell: Shell) -> str:
 
 @pytest.mark.slow
 def test_the_first_hour_goes_as_it_is_told(shell: Shell) -> None:
-    blocks = blocks_of(DOCS / "tutorial" / "first-hour.md")
+    blocks = blocks_of(DOCS / "tutorials" / "first-hour.md")
     begin = blocks.index(Block("sh", SHELL)) + 1
     url = shell.type("echo $AWS_ENDPOINT_URL").strip()
     client = boto3.client(
@@ -82,6 +82,6 @@ def test_the_first_hour_goes_as_it_is_told(shell: Shell) -> None:
 
 
 def test_the_tutorial_installs_as_the_readme_does() -> None:
-    first = blocks_of(DOCS / "tutorial" / "first-hour.md")[0]
+    first = blocks_of(DOCS / "tutorials" / "first-hour.md")[0]
 
     assert first.text.splitlines()[0] in (ROOT / "README.md").read_text(encoding="utf-8")
