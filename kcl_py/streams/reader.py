@@ -302,7 +302,9 @@ class Reader:
 
 
 def _write(note: Note) -> None:
-    _log.log(_LEVELS[note.level], note.event, extra=dict(note.facts))
+    # In the text too: without a handler of the program's, Python prints the text alone.
+    facts = " ".join(f"{name}={value}" for name, value in note.facts.items())
+    _log.log(_LEVELS[note.level], "%s %s", note.event, facts, extra=dict(note.facts))
 
 
 def _nobody() -> None:
