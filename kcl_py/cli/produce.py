@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,6 +17,8 @@ from kcl_py.errors import ConfigError
 
 if TYPE_CHECKING:
     from kcl_py.cli.produce_input import Input
+    from kcl_py.cli.producing import Run, Wish
+    from kcl_py.cli.stopping import Stopping
     from kcl_py.producer.client import Producer
     from kcl_py.producer.config import ProducerConfig
     from kcl_py.producer.results import PutFailure
@@ -103,8 +106,7 @@ def produce(  # noqa: PLR0913 - a flag each
     While the stream takes no more it reads no further. Ctrl-C ends reading and delivers what was
     read; a second one ends at once. The exit code is 0 only if everything was delivered.
     """
-    from kcl_py.cli.inputs import check_fields
-    from kcl_py.cli.produce_input import open_demo, open_input, rate_of
+    from kcl_py.cli.produce_input import rate_of
     from kcl_py.cli.producing import Wish
 
     stream, file = _named(shared, names or [])
@@ -112,13 +114,53 @@ def produce(  # noqa: PLR0913 - a flag each
         raise ConfigError("--demo makes its records up; name no file and no --format")
     config = _config(shared, order, aggregation, linger, record_ttl, shard_rate)
     pace = None if rate is None else rate_of(rate)
-    source = open_input(file, form) if demo is None else open_demo(demo, count)
-    wish = Wish(
-        key=key, hash_key=hash_key, rate=pace, most=count, skips_bad=skip_bad, place=source.place
-    )
-    with closing(source):
-        check_fields(source.form, [path for path in (key, hash_key) if path is not None])
-        return _run(shared, stream, source, wish=wish, config=config, failed=failed)
+    wish = Wish(key=key, hash_key=hash_key, rate=pace, most=count, skips_bad=skip_bad)
+
+    def opened(stopping: Stopping) -> Input:
+        from kcl_py.cli.produce_input import open_demo, open_input
+
+        if demo is not None:
+            return open_demo(demo, count)
+        return open_input(file, form, stopping.next_of)
+
+    return _carry_out(shared, stream, opened, wish=wish, config=config, failed=failed)
+
+
+def _carry_out(
+    shared: Shared,
+    stream: str,
+    opened: Callable[[Stopping], Input],
+    *,
+    wish: Wish,
+    config: ProducerConfig,
+    failed: Path | None,
+) -> int:
+    from kcl_py.cli.inputs import check_fields
+    from kcl_py.cli.output import say
+    from kcl_py.cli.produce_board import Board
+    from kcl_py.cli.producing import Run
+    from kcl_py.cli.stopping import Stopping
+    from kcl_py.cli.undelivered import Undeliverable
+
+    with ExitStack() as stack:
+        stopping = stack.enter_context(Stopping(shared.timeout_seconds))
+        source = stack.enter_context(closing(opened(stopping)))
+        if stopping.reason is None:
+            check_fields(
+                source.form, [path for path in (wish.key, wish.hash_key) if path is not None]
+            )
+        undeliverable = Undeliverable(failed, source.path)
+        stack.callback(undeliverable.close)
+        run = Run(
+            replace(wish, place=source.place),
+            producer=_opening(shared, stream, config),
+            stopping=stopping,
+            undeliverable=undeliverable,
+            board=Board(shared, f"to {stream}", total=source.total, done=source.done),
+            say=say,
+        )
+        run.all(source.records)
+    return _tell(shared, stream, run, source)
 
 
 def _named(shared: Shared, names: list[str]) -> tuple[str, str | None]:
@@ -161,48 +203,19 @@ def _config(
     )
 
 
-def _run(
-    shared: Shared,
-    stream: str,
-    source: Input,
-    *,
-    wish: Any,  # noqa: ANN401 - a Wish
-    config: ProducerConfig,
-    failed: Path | None,
-) -> int:
+def _tell(shared: Shared, stream: str, run: Run, source: Input) -> int:
+    """Say what became of it; return the exit code."""
     from kcl_py.cli.output import print_json, print_jsonl, say
-    from kcl_py.cli.produce_board import Board
     from kcl_py.cli.produce_outcome import outcome, summary, verdict
-    from kcl_py.cli.producing import Run
-    from kcl_py.cli.stopping import Stopping
-    from kcl_py.cli.undelivered import Undeliverable
 
-    with ExitStack() as stack:
-        stopping = stack.enter_context(Stopping(shared.timeout_seconds))
-        undeliverable = Undeliverable(failed, source.path)
-        stack.callback(undeliverable.close)
-        board = Board(shared, f"to {stream}", total=source.total, done=source.done)
-        run = Run(
-            wish,
-            producer=_opening(shared, stream, config),
-            stopping=stopping,
-            undeliverable=undeliverable,
-            board=board,
-            say=say,
-        )
-        with board:
-            try:
-                run.read(source.records)
-            finally:
-                run.finish()
-    found = outcome(run, undeliverable, stream)
+    found = outcome(run, stream)
     if shared.form is Output.JSON:
         print_json(found)
     elif shared.form is Output.JSONL:
         print_jsonl([found])
     else:
         sys.stdout.write(summary(found) + "\n")
-    code, problem = verdict(run, stopping, undeliverable, source)
+    code, problem = verdict(run, source)
     if problem:
         say(f"error: {problem}")
     return code

@@ -65,8 +65,14 @@ def open_demo(name: str, count: int | None) -> Input:
     )
 
 
-def open_input(name: str | None, form: Format) -> Input:
+def open_input(
+    name: str | None, form: Format, read: Callable[[Iterator[bytes]], bytes | None]
+) -> Input:
     """Open a file, or stdin.
+
+    Args:
+        read: Reads one more, and may be told to stop; looking at the beginning may last as long as
+            any read.
 
     Raises:
         ConfigError: It cannot be read.
@@ -74,7 +80,7 @@ def open_input(name: str | None, form: Format) -> Input:
     path = None if name is None or name == "-" else Path(name)
     file = sys.stdin.buffer if path is None else _open(path)
     if form is Format.AUTO:
-        form = guess("" if path is None else path.name, _begin(file))
+        form = guess("" if path is None else path.name, read(_begin(file)) or b"")
     status = None if path is None else path.stat()
     return Input(
         name="stdin" if path is None else str(path),
@@ -95,10 +101,10 @@ def _open(path: Path) -> BinaryIO:
         raise ConfigError(f"{path} cannot be read: {os.strerror(error.errno or 0)}") from None
 
 
-def _begin(file: BinaryIO) -> bytes:
+def _begin(file: BinaryIO) -> Iterator[bytes]:
     """Look at the beginning without taking it."""
     peek = cast("Callable[[int], bytes] | None", getattr(file, "peek", None))
-    return b"" if peek is None else peek(PEEK_BYTES)[:PEEK_BYTES]
+    yield b"" if peek is None else peek(PEEK_BYTES)[:PEEK_BYTES]
 
 
 def seconds_of(flag: str, text: str) -> float:

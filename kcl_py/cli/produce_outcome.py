@@ -13,12 +13,11 @@ from kcl_py.shell.clock import SYSTEM_CLOCK
 if TYPE_CHECKING:
     from kcl_py.cli.produce_input import Input
     from kcl_py.cli.stopping import Stopping
-    from kcl_py.cli.undelivered import Undeliverable
 
 
-def outcome(run: Run, undeliverable: Undeliverable, stream: str) -> dict[str, Any]:
+def outcome(run: Run, stream: str) -> dict[str, Any]:
     """Everything that is known at the end, as JSON."""
-    counts, seen = run.producer.counters(), run.seen
+    counts, seen, undeliverable = run.producer.counters(), run.seen, run.undeliverable
     seconds = max(SYSTEM_CLOCK.now() - seen.begun, 1e-3)
     return {
         "stream": stream,
@@ -54,10 +53,9 @@ def summary(found: Mapping[str, Any]) -> str:
     return line
 
 
-def verdict(
-    run: Run, stopping: Stopping, undeliverable: Undeliverable, source: Input
-) -> tuple[int, str]:
+def verdict(run: Run, source: Input) -> tuple[int, str]:
     """The exit code, and what to say if it is not 0."""
+    stopping, undeliverable = run.stopping, run.undeliverable
     seen, failed = run.seen, undeliverable.count
     left = f"{failed} records were not delivered ({_reasons(undeliverable.by_code)})"
     rest = _rest(run, source)

@@ -92,16 +92,24 @@ class Run:
     ) -> None:
         self.seen = Seen()
         self._wish = wish
-        self._stopping = stopping
-        self._undeliverable = undeliverable
+        self.stopping = stopping
+        self.undeliverable = undeliverable
         self._board = board
         self._say = say
         self._tick_at = 0.0
         self.producer = producer(self._hand_back)
 
+    def all(self, source: Iterator[Found]) -> None:
+        """Read, and wait for everything that was accepted."""
+        with self._board:
+            try:
+                self.read(source)
+            finally:
+                self.finish()
+
     def read(self, source: Iterator[Found]) -> None:
         """Put record after record until the end, a bad one, or a reason to stop."""
-        seen, wish, stopping = self.seen, self._wish, self._stopping
+        seen, wish, stopping = self.seen, self._wish, self.stopping
         while wish.most is None or seen.accepted < wish.most:
             if wish.rate is not None and not self._keep_rate(wish.rate):
                 return
@@ -123,7 +131,7 @@ class Run:
             if left <= 0:
                 return True
             self._tick()
-            if self._stopping.wait(min(left, TICK_SECONDS)):
+            if self.stopping.wait(min(left, TICK_SECONDS)):
                 return False
 
     def _put(self, entry: Entry) -> Bad | None:
@@ -139,7 +147,7 @@ class Run:
                     producer.put(entry.data, key=key, hash_key=hash_key)
                 except BufferFull:
                     self._tick()
-                    if self._stopping.wait(ROOM_SECONDS):
+                    if self.stopping.wait(ROOM_SECONDS):
                         return None
                     continue
                 seen.accepted += 1
@@ -153,17 +161,17 @@ class Run:
         if bad.is_last or not self._wish.skips_bad:
             return False
         self.seen.place = bad.place
-        self._undeliverable.skip(bad.data, None, bad.problem)
-        if self._undeliverable.skipped <= SAID_MAX:
+        self.undeliverable.skip(bad.data, None, bad.problem)
+        if self.undeliverable.skipped <= SAID_MAX:
             self._say(f"{self._wish.place} {bad.place} is left out: {bad.problem}")
-        elif self._undeliverable.skipped == SAID_MAX + 1:
+        elif self.undeliverable.skipped == SAID_MAX + 1:
             self._say(f"more {self._wish.place}s are left out; the end tells how many")
         return True
 
     def _hand_back(self, failure: PutFailure) -> None:
-        self._undeliverable.hear(failure)
+        self.undeliverable.hear(failure)
         if failure.error_code in HOPELESS:
-            self._stopping.stop(failure.error_code)
+            self.stopping.stop(failure.error_code)
 
     def finish(self) -> None:
         """Wait for everything that was accepted, unless time is over or somebody is in a hurry."""
@@ -175,18 +183,18 @@ class Run:
                 self._tick()
                 if self._is_over():
                     break
-        self._undeliverable.tell_twice()
+        self.undeliverable.tell_twice()
         try:
             self.producer.close(0)
         except Undelivered as left:
             for failure in left.failures:
-                self._undeliverable.hear(failure)
+                self.undeliverable.hear(failure)
 
     def _is_over(self) -> bool:
-        return self._stopping.is_urgent or self._stopping.reason == "time"
+        return self.stopping.is_urgent or self.stopping.reason == "time"
 
     def _tick(self) -> None:
         now = SYSTEM_CLOCK.now()
         if now >= self._tick_at:
             self._tick_at = now + TICK_SECONDS
-            self._board.show(self.producer.counters(), self._undeliverable)
+            self._board.show(self.producer.counters(), self.undeliverable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_every_entry_is_answered_and_large_ones_with_their_shard(
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
 def test_records_have_the_size_that_they_are_named_after(size: Size) -> None:
     record_bytes = size.record_bytes
-    pairs = list(pairs_of(record_bytes, 1_500))
+    pairs = list(islice(pairs_of(record_bytes), 1_500))
 
     assert {len(data) for data, _ in pairs} == {record_bytes}
     assert len(set(pairs)) == len(payloads(record_bytes, 1_000)) == 1_000

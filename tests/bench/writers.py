@@ -92,10 +92,10 @@ WRITERS: Final = MappingProxyType[str, Callable[[], Put]](
 )
 
 
-def pairs_of(size: int, count: int) -> Iterator[Pair]:
-    """Yield so many records."""
+def pairs_of(size: int) -> Iterator[Pair]:
+    """Return records without end, made already."""
     keys = [f"customer-{number:06d}" for number in range(DIFFERENT)]
-    return islice(cycle(zip(payloads(size, DIFFERENT), keys, strict=True)), count)
+    return cycle(list(zip(payloads(size, DIFFERENT), keys, strict=True)))
 
 
 def main() -> None:
@@ -108,8 +108,9 @@ def main() -> None:
     warm = options.records // WARM_PART
     meter = Meter(warm=warm, total=options.records)
     put = WRITERS[options.name]()
+    pairs = pairs_of(options.record_bytes)
     for count in (warm, options.records - warm):
-        put(pairs_of(options.record_bytes, count))
+        put(islice(pairs, count))
         meter.add(count)
     meter.tell()
 

@@ -356,6 +356,14 @@ def test_a_signal_ends_reading_and_delivers_what_was_read(stream: str, kcl: Kcl)
     assert "what follows line 2 was not sent" in err
 
 
+def test_time_ends_the_wait_for_an_input_that_never_begins(stream: str) -> None:
+    running = start(stream, "--timeout", "300ms")
+
+    assert running.wait(PATIENCE_SECONDS) == 5
+    _, err = running.communicate()
+    assert err == "error: out of time; nothing was sent\n"
+
+
 def test_a_demo_is_ended_by_a_signal(stream: str, kcl: Kcl) -> None:
     running = start(stream, "--demo", "users", "--rate", "100/s")
     until(lambda: len(data_in(kcl, stream)) > 2)
