@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HASH_KEYS = 2**128
 FIRST = "shardId-000000000000"
 EVENTS_MAX = 100
+LOOKS = 60
 
 
 def error_code(call: Callable[..., object], **arguments: Any) -> str:
@@ -102,8 +103,10 @@ def test_a_stream_with_consumers_is_not_deleted_by_the_way(
     code = error_code(kinesis_client.delete_stream, StreamName=arn.rpartition("/")[2])
 
     assert code == "ResourceInUseException"
-    summary = kinesis_client.describe_stream_summary(StreamARN=arn)["StreamDescriptionSummary"]
-    assert summary["StreamStatus"] == "ACTIVE"
+    # More than once: who deletes it all the same may take a moment.
+    for _ in range(LOOKS):
+        summary = kinesis_client.describe_stream_summary(StreamARN=arn)["StreamDescriptionSummary"]
+        assert summary["StreamStatus"] == "ACTIVE"
 
 
 def events_of(client: Any, consumer: str, **position: Any) -> Iterator[Any]:
