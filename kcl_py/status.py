@@ -9,7 +9,14 @@ from typing import Any, Literal, TypeAlias
 
 from kcl_py.records import Position
 
-__all__ = ["ShardState", "ShardStatus", "WorkerEvent", "WorkerState", "WorkerStatus"]
+__all__ = [
+    "ShardState",
+    "ShardStatus",
+    "WorkerEvent",
+    "WorkerState",
+    "WorkerStatus",
+    "idle_status",
+]
 
 WorkerState: TypeAlias = Literal["new", "starting", "running", "draining", "stopped", "failed"]
 ShardState: TypeAlias = Literal[
@@ -90,6 +97,19 @@ class WorkerEvent:
     at: float
     lease_key: str | None
     fields: Mapping[str, object]
+
+
+def idle_status(worker_id: str, state: WorkerState) -> WorkerStatus:
+    """What there is to tell while nothing is held and nothing was written."""
+    return WorkerStatus(
+        worker_id=worker_id,
+        state=state,
+        healthy=True,
+        shards={},
+        peers=(),
+        dynamodb_read_units=0.0,
+        dynamodb_write_units=0.0,
+    )
 
 
 def _json_ready(value: object) -> object:

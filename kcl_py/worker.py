@@ -9,7 +9,7 @@ import os
 import random
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 from kcl_py._environment import process_environment
 from kcl_py.aws.clients import ClientFactory
 from kcl_py.aws.names import parse_stream
+from kcl_py.companions import Companion, start_all
 from kcl_py.config import WorkerConfig
 from kcl_py.core.events import StopAsked
 from kcl_py.core.worker_core import WorkerCore
@@ -31,7 +32,7 @@ from kcl_py.shell.run import is_inside_processor
 from kcl_py.shell.shell import Crashed, Job, Shell
 from kcl_py.shell.signals import draining_on_signals
 from kcl_py.shell.threads import spawn
-from kcl_py.status import WorkerEvent, WorkerState, WorkerStatus
+from kcl_py.status import WorkerEvent, WorkerState, WorkerStatus, idle_status
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -64,6 +65,7 @@ class Worker:
         session: boto3.session.Session | None = None,
         client_factory: ClientFactory | None = None,
         on_event: Callable[[WorkerEvent], None] | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         """Check everything that needs no network; connect nothing. Reads no KCL_* variable.
 
@@ -76,6 +78,7 @@ class Worker:
                 with your clients.
             client_factory: Makes the clients instead; must make a new one at every call.
             on_event: Called with every log event of the catalogue, in a thread of its own.
+            companions: Run beside the worker from its start to its end, as health and metrics do.
 
         Raises:
             ConfigError: An argument is wrong; the message names it.
@@ -94,6 +97,7 @@ class Worker:
         self._session = session
         self._client_factory = client_factory
         self._on_event = on_event
+        self._companions = tuple(companions)
         self._audit_path: str | PathLike[str] | None = None  # set by `kcl run --audit-log`
         self._worker_id = new_worker_id(config.worker_name)
         self._process = os.getpid()
@@ -101,7 +105,7 @@ class Worker:
         self._shell: Shell | None = None
         self._stop_asked = False
         self._ended: Future[None] = Future()
-        self._status = self._idle_status("new")
+        self._status = idle_status(self._worker_id, "new")
         self._connected: Connected | None = None
 
     @classmethod
@@ -179,6 +183,7 @@ class Worker:
 
         Raises:
             RuntimeError: It ran before, or the process was forked since it was made.
+            A companion that cannot start raises whatever tells why.
         """
         self._start(None)
 
@@ -277,8 +282,9 @@ class Worker:
                 "app_name": self._app_name,
                 "stream": self._stream.name,
             }
-            self._shell = Shell(SYSTEM_CLOCK, facts, self._on_event)
-            self._status = self._idle_status("starting")
+            start_all(self._companions, self)
+            self._shell = Shell(SYSTEM_CLOCK, facts, self._on_event, self._companions)
+            self._status = idle_status(self._worker_id, "starting")
         shell, context = self._shell, contextvars.copy_context()
         try:
             spawn("kcl-control", lambda: self._live(shell, loop, context), shell.on_crash)
@@ -378,17 +384,6 @@ class Worker:
                 f"this Worker was made in process {self._process}, before a fork; threads and "
                 "connections do not survive that: make the Worker in the process that runs it"
             )
-
-    def _idle_status(self, state: WorkerState) -> WorkerStatus:
-        return WorkerStatus(
-            worker_id=self._worker_id,
-            state=state,
-            healthy=True,
-            shards={},
-            peers=(),
-            dynamodb_read_units=0.0,
-            dynamodb_write_units=0.0,
-        )
 
     def _with_units(self, status: WorkerStatus) -> WorkerStatus:
         if self._connected is None:

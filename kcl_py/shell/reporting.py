@@ -8,11 +8,13 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import structlog
 
+from kcl_py.companions import Companion
 from kcl_py.core.commands import DumpStacks, Report
 from kcl_py.shell.threads import OnCrash, spawn
 from kcl_py.status import WorkerEvent
@@ -24,6 +26,9 @@ WAITING_MAX: Final = 10_000
 
 FLUSH_SECONDS: Final = 2.0
 """How long a stop waits for a slow log."""
+
+COMPANIONS_SECONDS: Final = 5.0
+"""How long a stop waits in addition for companions that close, as the last metrics are sent."""
 
 _RESERVED: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     # Set by logging later on, or by structlog's usual processors.
@@ -81,6 +86,7 @@ class Reporter:
     Args:
         facts: Fields that every line carries: worker, application, stream.
         now: The worker's clock, for `WorkerEvent.at`.
+        companions: Have been started; hear everything, and are closed at the end.
     """
 
     def __init__(
@@ -89,11 +95,13 @@ class Reporter:
         now: Callable[[], float],
         on_event: OnEvent | None,
         on_crash: OnCrash,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self._facts = log_fields(facts)
         self._now = now
         self._on_event = on_event
-        self._has_failed = False
+        self._companions = companions
+        self._failed: set[int] = set()  # listeners, by id, of which a failure was told
         self._waiting: queue.Queue[_Line | None] = queue.Queue(WAITING_MAX)
         self._dropped = 0
         self._thread = spawn("kcl-report", self._work, on_crash)
@@ -130,7 +138,7 @@ class Reporter:
         except queue.Full:
             return
         if not self.is_current_thread:
-            self._thread.join(FLUSH_SECONDS)
+            self._thread.join(FLUSH_SECONDS + (COMPANIONS_SECONDS if self._companions else 0.0))
 
     def _put(self, line: _Line) -> None:
         try:
@@ -141,11 +149,13 @@ class Reporter:
     def _work(self) -> None:
         while (line := self._waiting.get()) is not None:
             self._log(line.report)
-            if line.is_heard and self._on_event is not None:
-                self._tell(self._on_event, line)
+            if line.is_heard:
+                self._tell(line)
             if self._dropped:
                 count, self._dropped = self._dropped, 0
                 self._write("reports.dropped", "warning", {"count": count})
+        for companion in self._companions:
+            self._call_companion(companion, "close", companion.close)
 
     def _log(self, report: Report) -> None:
         fields = dict(report.fields)
@@ -153,18 +163,44 @@ class Reporter:
             fields["lease_key"] = report.key
         self._write(report.name, report.level, fields)
 
-    def _tell(self, on_event: OnEvent, line: _Line) -> None:
+    def _tell(self, line: _Line) -> None:
         report = line.report
+        if self._on_event is None and not self._companions:
+            return
         event = WorkerEvent(
             name=report.name, at=line.at, lease_key=report.key, fields=dict(report.fields)
         )
+        if self._on_event is not None:
+            try:
+                self._on_event(event)
+            except BaseException as error:  # noqa: BLE001 - a listener of the user's must not stop the worker
+                if trace := self._trace_once(self._on_event, error):
+                    self._write(
+                        "on_event.failed", "error", {"during": report.name, "traceback": trace}
+                    )
+        for companion in self._companions:
+            self._call_companion(companion, report.name, partial(companion.hear, event))
+
+    def _call_companion(
+        self, companion: Companion, during: str, call: Callable[[], object]
+    ) -> None:
         try:
-            on_event(event)
-        except BaseException as error:  # noqa: BLE001 - a listener of the user's must not stop the worker
-            if not self._has_failed:
-                self._has_failed = True
-                trace = "".join(traceback.format_exception(error))
-                self._write("on_event.failed", "error", {"during": report.name, "traceback": trace})
+            call()
+        except BaseException as error:  # noqa: BLE001 - what runs beside the worker must not stop it
+            if trace := self._trace_once(companion, error):
+                name = type(companion).__qualname__
+                self._write(
+                    "companion.failed",
+                    "error",
+                    {"companion": name, "during": during, "traceback": trace},
+                )
+
+    def _trace_once(self, listener: object, error: BaseException) -> str | None:
+        """The traceback of a listener's first failure; later ones are not logged."""
+        if id(listener) in self._failed:
+            return None
+        self._failed.add(id(listener))
+        return "".join(traceback.format_exception(error))
 
     def _write(self, name: str, level: str, fields: Mapping[str, Any]) -> None:
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextvars
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
+from kcl_py.companions import Companion
 from kcl_py.core.commands import (
     AnswerCheckpoint,
     CallProcessor,
@@ -74,10 +75,14 @@ class Shell:
     """
 
     def __init__(
-        self, clock: Clock, facts: Mapping[str, object], on_event: OnEvent | None = None
+        self,
+        clock: Clock,
+        facts: Mapping[str, object],
+        on_event: OnEvent | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         self.mailbox = Mailbox()
-        self.reporter = Reporter(facts, clock.now, on_event, self.on_crash)
+        self.reporter = Reporter(facts, clock.now, on_event, self.on_crash, companions)
         self._clock = clock
         self._crash: BaseException | None = None
         self._runs: Runs | None = None

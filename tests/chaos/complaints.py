@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-BUGS: Final = frozenset({"thread.crashed", "aws.call_broken", "on_event.failed"})
+BUGS: Final = frozenset(
+    {"thread.crashed", "aws.call_broken", "on_event.failed", "companion.failed"}
+)
 _WIDTH: Final = 300
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from kcl_py.companions import Companion, Watched
 from kcl_py.core.commands import DumpStacks, Report
 from kcl_py.shell.reporting import WAITING_MAX, Reporter, log_fields
 from kcl_py.status import WorkerEvent
@@ -24,8 +25,10 @@ FACTS = {"worker_id": "w-1", "stream": "people"}
 def make() -> Iterator[Callable[..., Reporter]]:
     crashes = Crashes()
 
-    def make_reporter(on_event: Callable[[WorkerEvent], None] | None = None) -> Reporter:
-        return Reporter(FACTS, lambda: 12.0, on_event, crashes)
+    def make_reporter(
+        on_event: Callable[[WorkerEvent], None] | None = None, *companions: Companion
+    ) -> Reporter:
+        return Reporter(FACTS, lambda: 12.0, on_event, crashes, companions)
 
     yield make_reporter
     assert crashes.all == []
@@ -67,6 +70,44 @@ def test_a_listener_that_raises_is_logged_once_and_kept(make: Callable[..., Repo
 
     assert heard == ["a", "b", "c"]
     assert [line["event"] for line in lines] == ["a", "on_event.failed", "b", "c"]
+
+
+class Heard:
+    """A companion that notes what it is told, and raises at some of it."""
+
+    def __init__(self, fails_at: tuple[str, ...] = ()) -> None:
+        self.fails_at = fails_at
+        self.calls: list[str] = []
+
+    def start(self, worker: Watched) -> None:
+        raise AssertionError("the reporter starts nobody")
+
+    def hear(self, event: WorkerEvent) -> None:
+        self._note(event.name)
+
+    def close(self) -> None:
+        self._note("close")
+
+    def _note(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.fails_at:
+            raise RuntimeError(name)
+
+
+def test_companions_hear_everything_and_are_closed_after_the_last_event(
+    make: Callable[..., Reporter],
+) -> None:
+    bad, good = Heard(fails_at=("b", "close")), Heard()
+    with capture_logs() as lines:
+        reporter = make(None, bad, good)
+        for name in ("a", "b", "c"):
+            reporter.report(Report(name))
+        reporter.close()
+
+    assert bad.calls == good.calls == ["a", "b", "c", "close"]
+    assert [line["event"] for line in lines] == ["a", "b", "companion.failed", "c"]
+    assert lines[2]["companion"] == "Heard"
+    assert lines[2]["during"] == "b"
 
 
 def test_a_listener_that_hangs_holds_nobody_up(make: Callable[..., Reporter]) -> None:

@@ -10,9 +10,11 @@ import threading
 import pytest
 
 from kcl_py import ConfigError, StreamNotFound, Worker, WorkerConfig
+from kcl_py.companions import Watched
 from kcl_py.config import TableConfig
 from kcl_py.local import Engine
 from kcl_py.processor import Batch, RecordProcessor
+from kcl_py.status import WorkerEvent
 
 
 def nothing(batch: Batch) -> None:
@@ -98,6 +100,49 @@ def test_a_worker_runs_once() -> None:
         one.run()
     with pytest.raises(RuntimeError, match="once"):
         asyncio.run(one.run_async())
+
+
+class Beside:
+    """A companion that notes its calls in a list shared with others."""
+
+    def __init__(self, name: str, calls: list[str], *, refuses: bool = False) -> None:
+        self.name, self.calls, self.refuses = name, calls, refuses
+
+    def start(self, worker: Watched) -> None:
+        self.calls.append(f"{self.name} starts beside a {worker.status().state} worker")
+        if self.refuses:
+            raise ConfigError("port 80 is taken")
+
+    def hear(self, event: WorkerEvent) -> None:
+        self.calls.append(f"{self.name} hears {event.name}")
+
+    def close(self) -> None:
+        self.calls.append(f"{self.name} ends")
+
+
+def test_companions_live_as_long_as_the_worker() -> None:
+    calls: list[str] = []
+    one = worker(companions=[Beside("a", calls), Beside("b", calls)])
+    one.request_stop()
+    one.run()
+
+    assert calls == [
+        "a starts beside a new worker",
+        "b starts beside a new worker",
+        "a ends",
+        "b ends",
+    ]
+
+
+def test_a_companion_that_refuses_refuses_the_start_and_those_before_it_are_closed() -> None:
+    calls: list[str] = []
+    one = worker(companions=[Beside("a", calls), Beside("b", calls, refuses=True)])
+    with pytest.raises(ConfigError, match="port 80"):
+        one.start()
+
+    assert calls[2:] == ["a ends"]
+    assert one.status().state == "new"
+    assert one.join(0) is True
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
