@@ -25,6 +25,7 @@ from kcl_py import (
     TableConfig,
     WorkerConfig,
 )
+from kcl_py._kcl_names import KCL_NAMES
 from kcl_py.cli.main import whole_app
 from kcl_py.errors import ConfigError
 from kcl_py.settings import env_name, known_settings, parse_setting
@@ -86,6 +87,14 @@ SETTINGS_TAIL = f"""
 Only in code: `OnError.give_up_on`, the exceptions that no retry can mend; they go straight to
 `then`. A variable is named after its setting: `{env_name("on_error.backoff.first")}` is
 `on_error.backoff.first`. `KCL_APP_NAME` and `KCL_STREAM` are `--app` and `--stream`."""
+
+NAMES_HEAD = f"""# Names of the KCL
+{MADE}
+
+What a setting of the Java KCL 3.5 (a setter of its configuration classes) or a property of
+`amazon_kclpy` is called here. Asking `kcl` or `WorkerConfig` for one of these names is answered
+with the same words. How to move: [migrate from the KCL](../how-to/migrate-from-the-kcl.md).
+"""
 
 CLI_HEAD = f"""# Commands
 {MADE}
@@ -263,7 +272,24 @@ def escape(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+# ------------------------------------------------------------------------------------ other names
+
+
+def names_page() -> str:
+    """Every name of the Java KCL and amazon_kclpy, and what it is here."""
+    parts = [NAMES_HEAD]
+    for group, names in KCL_NAMES.items():
+        parts += [f"\n## {group}\n", "| there | default there | here | difference |"]
+        parts.append("|---|---|---|---|")
+        for each in names:
+            here, _, more = each.here.partition(", ")
+            spelled = f"{code(here)}{', ' * bool(more)}{more}" if here else "none"
+            parts.append(f"| `{each.name}` | {each.default} | {spelled} | {each.says} |")
+    return "\n".join(parts) + "\n"
+
+
 PAGES = {
+    "kcl-names.md": names_page,
     "settings.md": settings_page,
     "cli.md": commands_page,
     "testing.md": lambda: testing_page(MADE),

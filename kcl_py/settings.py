@@ -15,6 +15,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast
 
+from kcl_py._kcl_names import hint_for
 from kcl_py.errors import ConfigError
 
 __all__ = [
@@ -161,28 +162,6 @@ _SETTINGS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     }
 )
 
-# Source: the setters of the Java KCL's configuration classes.
-_JAVA_NAMES: Final = MappingProxyType(
-    {
-        "failovertimemillis": "leases.duration, in seconds",
-        "maxleasesforworker": "leases.max_leases",
-        "maxrecords": "reading.page_records",
-        "idletimebetweenreadsinmillis": "reading.idle_interval, in seconds",
-        "initialpositioninstream": "initial_position",
-        "initialpositioninstreamextended": "initial_position",
-        "workeridentifier": "worker_name",
-        "tablename": "table.name",
-        "applicationname": "app_name, an argument of the Worker",
-        "streamname": "stream, an argument of the Worker",
-        "regionname": "region",
-        "kinesisendpoint": "kinesis_endpoint_url",
-        "dynamodbendpoint": "dynamodb_endpoint_url",
-        "gracefulleasehandofftimeoutmillis": "leases.handoff_timeout, in seconds",
-        "leasetabledeletionprotectionenabled": "table.deletion_protection",
-        "leasetablepitrenabled": "table.point_in_time_recovery",
-    }
-)
-
 
 def known_settings() -> Iterable[str]:
     """Every name that `parse_setting` reads, in the order of the documentation."""
@@ -255,8 +234,8 @@ def _replaced(config: _Config, tree: Mapping[str, Any]) -> _Config:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    java = _JAVA_NAMES.get(name.rpartition(".")[2].replace("_", "").lower())
-    if java is not None:
-        return f"; the Java KCL's {name} is {java} here"
+    hint = hint_for(name)
+    if hint is not None:
+        return f"; {hint}"
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else "; kcl_py.config lists all"

@@ -177,10 +177,13 @@ def test_text_that_is_no_value_is_refused(name: str, text: str, wanted: str) -> 
     [
         ("leases.duratoin", "did you mean 'leases.duration'?"),
         ("lease.duration", "did you mean 'leases.duration'?"),
-        ("failoverTimeMillis", "the Java KCL's failoverTimeMillis is leases.duration, in seconds"),
+        (
+            "failoverTimeMillis",
+            "the Java KCL's failoverTimeMillis is leases.duration here, in seconds",
+        ),
         ("maxLeasesForWorker", "is leases.max_leases"),
         ("maxRecords", "is reading.page_records"),
-        ("idleTimeBetweenReadsInMillis", "is reading.idle_interval, in seconds"),
+        ("idleTimeBetweenReadsInMillis", "is reading.idle_interval here, in seconds"),
         ("initialPositionInStream", "is initial_position"),
         ("workerIdentifier", "is worker_name"),
         ("tableName", "is table.name"),

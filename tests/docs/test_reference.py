@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import pkgutil
 import re
@@ -15,6 +16,8 @@ import pytest
 
 import kcl_py
 import kcl_py.testing
+from kcl_py import RecordProcessor, Worker
+from kcl_py._kcl_names import KCL_NAMES
 from kcl_py.aws import attributes
 from kcl_py.cli.errors import ExitCode
 from kcl_py.errors import ConfigError, KclError
@@ -34,7 +37,7 @@ def maker() -> Iterator[ModuleType]:
     sys.path.remove(str(DOCS))
 
 
-@pytest.mark.parametrize("page", ["settings.md", "cli.md", "testing.md"])
+@pytest.mark.parametrize("page", ["settings.md", "cli.md", "testing.md", "kcl-names.md"])
 def test_made_pages_are_as_they_would_be_made_now(maker: ModuleType, page: str) -> None:
     made = maker.PAGES[page]()
 
@@ -66,6 +69,26 @@ def test_java_names_are_those_that_get_a_hint(maker: ModuleType) -> None:
     for setting, java in maker.JAVA.items():
         with pytest.raises(ConfigError, match=rf"{java} is {re.escape(setting)}\b"):
             parse_setting(java, "1")
+
+
+def test_what_is_named_as_the_counterpart_of_a_kcl_name_exists() -> None:
+    named = {name for names in KCL_NAMES.values() for name in names if name.here}
+    arguments = {name for name in named if "argument of the Worker" in name.here}
+    attributes = {name for name in named if "attribute of the processor" in name.here}
+
+    settings = {name.here for name in named - arguments - attributes}
+    assert settings <= set(known_settings())
+    parameters = inspect.signature(Worker).parameters
+    assert {name.here.partition(",")[0] for name in arguments} <= set(parameters)
+    assert all(hasattr(RecordProcessor, name.here.partition(",")[0]) for name in attributes)
+
+
+def test_every_kcl_name_is_answered_whatever_its_spelling() -> None:
+    for name in (each.name for names in KCL_NAMES.values() for each in names):
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        for spelled in (name, snake, f"leases.{name}"):
+            with pytest.raises(ConfigError, match=rf"the Java KCL's {name} (is|has)"):
+                parse_setting(spelled, "1")
 
 
 def test_every_attribute_of_the_lease_table_is_explained() -> None:
