@@ -1,0 +1,121 @@
+"""Do the commands of the how-to pages work as they are written? On the engine, in a shell.
+
+Each block is typed at once, in a copy of the examples, and must end with 0. What would go on until
+Ctrl-C is interrupted once it has said something.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.docs.pages import DOCS, Block, blocks_of
+from tests.docs.shell import open_shell
+
+HOW_TO: Final = DOCS / "how-to"
+
+PREAMBLE: Final = r"""
+kcl() {
+    case " $* " in
+        *" run "*|*" --watch "*|*" --follow "*|*" --port "*|*" --demo "*)
+            command python -m tests.docs.until_heard kcl "$@" ;;
+        *) command kcl "$@" ;;
+    esac
+}
+tail() { command tail -n +1 "${@: -1}"; }  # a log that has an end
+"""
+
+A_WORKER_RAN: Final = """
+kcl stream create people --shards 2 --wait
+kcl run people:Greeter --app greeter --stream people
+"""
+ORDERS: Final = "kcl stream create orders --shards 2 --wait"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the reader of a page has, and fills in.
+
+    Attributes:
+        before: Commands before a block, by its number; those of 0 come first.
+        fills: What the page leaves to the reader: placeholders and their values.
+        needs: Programs that are not ours; without them the page is skipped by name.
+        not_typed: Blocks that are no commands for a machine like this one, by number, and why.
+    """
+
+    before: Mapping[int, str] = field(default_factory=dict)
+    fills: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    not_typed: Mapping[int, str] = field(default_factory=dict)
+
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    "configure.md": Setting(before={0: A_WORKER_RAN}),
+    "operate.md": Setting(
+        before={0: A_WORKER_RAN},
+        not_typed={2: "the AWS CLI, which has an environment of its own"},
+    ),
+    "produce-from-files.md": Setting(
+        before={
+            0: f"{ORDERS}\nkcl stream create logs --shards 1 --wait\n"
+            "kcl stream create people --shards 1 --wait\n"
+            "echo '{\"id\": 2}' > order.json\n"
+            'echo \'{"id": 3, "customer": {"id": "ann"}}\' > orders.jsonl\n'
+            "echo 'a line' > app.log"
+        }
+    ),
+    "run-locally.md": Setting(
+        fills={"kcl local -- bash": "echo exit | kcl local -- bash"}, needs=("curl",)
+    ),
+    "streams.md": Setting(
+        before={
+            2: f"{ORDERS}\nkcl put orders '{{\"id\": 1}}' --key ann",
+            3: 'export AT=$(kcl put orders \'{"customer": "ada"}\' --key ada --hash-key 0 -o json'
+            " | python -c 'import json, sys; print(json.load(sys.stdin)[\"sequence_number\"])')",
+        },
+        fills={"delete orders --wait": "delete orders --wait --yes", "SEQ/SUB": "$AT/0"},
+    ),
+}
+
+PAGES: Final = [
+    page for page in sorted(HOW_TO.glob("*.md")) if any(b.kind == "sh" for b in blocks_of(page))
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_the_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
+    setting = SETTINGS.get(page.name, Setting())
+    for program in setting.needs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    blocks = [block for block in blocks_of(page) if block.kind == "sh"]
+    with open_shell(tmp_path) as shell:
+        shell.type(PREAMBLE)
+        for number, block in enumerate(blocks):
+            shell.type(f"exec 2>>{tmp_path}/stderr.txt\n{setting.before.get(number, '')}")
+            if number in setting.not_typed:
+                continue
+            said = shell.type(f"( set -e -o pipefail\n{filled(block, setting)}\n)\necho code $?")
+            errors = (tmp_path / "stderr.txt").read_text()
+            assert said.rstrip().endswith("code 0"), (block.text, said, errors)
+
+
+def filled(block: Block, setting: Setting) -> str:
+    text = block.text.replace("4567", str(free_port()))
+    for placeholder, value in setting.fills.items():
+        text = text.replace(placeholder, value)
+    return text
