@@ -56,6 +56,7 @@ class Setting:
 
 
 SETTINGS: Final[Mapping[str, Setting]] = {
+    "backfill.md": Setting(before={0: A_WORKER_RAN}),
     "configure.md": Setting(before={0: A_WORKER_RAN}),
     "operate.md": Setting(
         before={0: A_WORKER_RAN},
@@ -70,6 +71,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             "echo 'a line' > app.log"
         }
     ),
+    "reshard.md": Setting(before={0: ORDERS}),
     "run-locally.md": Setting(
         fills={"kcl local -- bash": "echo exit | kcl local -- bash"}, needs=("curl",)
     ),
