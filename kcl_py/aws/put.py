@@ -20,12 +20,13 @@ from kcl_py.aws.failures import (
     kind_of,
     lacks_credentials,
     public_error,
+    whole_message,
 )
 from kcl_py.aws.names import StreamAddress
 from kcl_py.aws.retry import Patience, control_calls
 from kcl_py.aws.stream import StreamReader
 from kcl_py.core.events import Failure, FailureKind
-from kcl_py.core.puts import Outgoing, PutRefused, PutSaid
+from kcl_py.core.puts import Outgoing, PutRefused, PutSaid, blames_entries
 from kcl_py.core.shards.graph import Shard
 from kcl_py.errors import ConfigError, NoCredentials
 
@@ -42,6 +43,7 @@ CONTROL_CONNECTIONS: Final = 2
 CONTROL_ATTEMPTS_MAX: Final = 2
 """The core tries again by itself; a listing must not hold a sender for long."""
 
+ACTION: Final = "kinesis:PutRecords"
 KIB: Final = 1024
 DECODED: Final = "KclPyPut"
 RECORD_KIB: Final = "KclPyMaxRecordSizeInKiB"
@@ -192,7 +194,7 @@ def _entry(unit: Outgoing, hash_key: str) -> dict[str, Any]:
 
 def refused(error: Exception) -> PutRefused:
     """Say what an exception means for the records of a request."""
-    said = failure(error, "kinesis:PutRecords")
+    said = failure(error, ACTION)
     kind = kind_of(error)
     return PutRefused(
         kind=kind,
@@ -200,6 +202,7 @@ def refused(error: Exception) -> PutRefused:
         passing=kind not in _LASTING or lacks_credentials(error),
         code=error_code(error) or type(error).__name__,
         message=said.message,
+        blames_entries=kind is FailureKind.INVALID and blames_entries(whole_message(error)),
     )
 
 

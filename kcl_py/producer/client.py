@@ -66,8 +66,9 @@ class Producer:
 
         Raises:
             RecordRefused: Too large, a bad key, or not serializable; nothing was queued.
-            BufferFull: No room, and `when_full` says raise; or nothing but failures that nobody
-                takes back; or called by a callback of this producer, which must not wait.
+            BufferFull: No room, and `when_full` says raise or `put_timeout` is over; or nothing but
+                failures that nobody takes back; or called by a callback of this producer, which
+                must not wait.
             RuntimeError: The producer is closed, or the process was forked since it was made.
         """
         opened = self._opened
@@ -79,7 +80,9 @@ class Producer:
         return item
 
     def flush(self, timeout: float | None = None) -> Sequence[PutFailure]:
-        """Send all that is queued now; return what failed since the last flush.
+        """Send all that is queued now; return the failures that nobody has been told of yet.
+
+        That is all of them, once, but those that `on_failure` took and `result()` raised.
 
         Raises:
             TimeoutError: Some are still on their way; they go on, and a later flush tells.
@@ -92,7 +95,9 @@ class Producer:
 
         Raises:
             Undelivered: With what is left: all that failed or was not delivered in time, and that
-                nobody was told of by `flush`, `result()` or `on_failure`.
+                nobody was told of by `flush`, `result()` or `on_failure`. Out of time, calls of
+                `on_failure` that have not begun are left out, and one that is still at work has
+                its record as well.
             RuntimeError: Called by a callback of this producer, or after a fork.
         """
         left = self._engine.close(timeout)

@@ -14,7 +14,7 @@ from kcl_py.errors import ConfigError
 from kcl_py.producer.config import ProducerConfig
 from kcl_py.producer.core.machine import SENDS_MAX
 from kcl_py.producer.encoding import encode
-from kcl_py.producer.engine import Engine
+from kcl_py.producer.engine import HOW_TO_END, Engine
 from kcl_py.producer.records import hash_key_text, key_bytes
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def open_producer(
     on_failure: Callable[[PutFailure], None] | None,
     session: boto3.session.Session | None,
     client_arguments: Mapping[str, Any] | None = None,
+    how_to_end: str = HOW_TO_END,
 ) -> Opened:
     """Make clients and engine.
 
@@ -132,4 +133,5 @@ def open_producer(
         connections=SENDS_MAX,
         client_arguments=client_arguments,
     )
-    return Opened(Engine(config, port, on_failure=on_failure), port, encoder)
+    engine = Engine(config, port, on_failure=on_failure, how_to_end=how_to_end)
+    return Opened(engine, port, encoder)

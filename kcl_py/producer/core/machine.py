@@ -147,7 +147,9 @@ class ProducerCore:
         if isinstance(answer, Failure):
             if answer.kind is FailureKind.GONE:
                 for item in router.take_unrouted():
-                    self.ledger.hand_back(item, "ResourceNotFoundException", answer.message)
+                    self.ledger.hand_back(
+                        item, "ResourceNotFoundException", answer.message, "stream"
+                    )
             elif not self._listing.is_possible:
                 router.go_without_map(now)
         else:
