@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kcl_py.producer.engine import Engine
     from kcl_py.producer.results import AsyncDelivery, Encoder, Payload, PutFailure
+    from kcl_py.streams.stream import Stream
 
 __all__ = ["AsyncProducer"]
 
@@ -32,7 +33,7 @@ class AsyncProducer:
 
     def __init__(
         self,
-        stream: str,
+        stream: str | Stream,
         *,
         config: ProducerConfig = ProducerConfig(),  # noqa: B008 - frozen, and made to be shared
         encoder: Encoder | None = None,
@@ -42,7 +43,8 @@ class AsyncProducer:
         """Check what can be checked at once; clients are made by the first put, in a thread.
 
         Args:
-            stream: Name or ARN.
+            stream: Name, ARN, or a `kcl_py.streams.Stream`, whose region, endpoint and session
+                then count where none are given here.
             config: Everything tunable that is plain data.
             encoder: Makes bytes of what is put, in the place of JSON; not asked for bytes and str.
             on_failure: Called with every record that is handed back, in a thread of the producer's,

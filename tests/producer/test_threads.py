@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3.session
 import pytest
 
 from kcl_py import (
@@ -24,6 +25,7 @@ from kcl_py import (
     PutResult,
     RecordRefused,
     Undelivered,
+    streams,
 )
 from tests.producer.conftest import Stream
 
@@ -458,6 +460,31 @@ def test_wrong_arguments_are_named(stream: Stream) -> None:
         Producer("s", session=session, on_failure=7)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="encoder"):
         Producer("s", session=session, encoder="json")  # type: ignore[arg-type]
+
+
+def test_a_stream_is_given_by_name_or_arn_or_handle(stream: Stream) -> None:
+    """A handle brings its region, endpoint and session along."""
+    described = stream.client.describe_stream_summary(StreamName=stream.name)
+    arn = described["StreamDescriptionSummary"]["StreamARN"]
+    elsewhere = stream.engine.environment
+    by_keys = boto3.session.Session(
+        elsewhere["AWS_ACCESS_KEY_ID"], elsewhere["AWS_SECRET_ACCESS_KEY"]
+    )
+    place = {"region": "us-east-1", "endpoint_url": stream.engine.endpoint_url}
+    handles: list[tuple[Any, Any]] = [
+        (stream.name, stream.session),
+        (arn, stream.session),
+        (streams.Stream(stream.name, session=stream.session), None),
+        (streams.Stream(stream.name, session=by_keys, **place), None),
+        (streams.Stream(arn, session=by_keys, **place), None),
+    ]
+    for number, (handle, session) in enumerate(handles):
+        with Producer(handle, config=QUICK, session=session) as producer:
+            producer.put(b"%d" % number, key="k")
+
+    assert [record.data for record in stream.records()] == [b"0", b"1", b"2", b"3", b"4"]
+    with pytest.raises(ConfigError, match=r"a name, an ARN or a .*Stream, not int"):
+        Producer(7, session=stream.session)  # type: ignore[arg-type]
 
 
 def test_an_encoder_of_ones_own_is_asked_for_values_only(stream: Stream) -> None:
