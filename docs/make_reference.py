@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from enum import Enum
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from testing_reference import testing_page
@@ -22,6 +23,7 @@ from kcl_py import (
     LeaseConfig,
     OnError,
     PollingConfig,
+    ProducerConfig,
     TableConfig,
     WorkerConfig,
 )
@@ -86,6 +88,17 @@ SETTINGS_TAIL = f"""
 Only in code: `OnError.give_up_on`, the exceptions that no retry can mend; they go straight to
 `then`. A variable is named after its setting: `{env_name("on_error.backoff.first")}` is
 `on_error.backoff.first`. `KCL_APP_NAME` and `KCL_STREAM` are `--app` and `--stream`."""
+
+PRODUCER_HEAD = """
+
+## `ProducerConfig`
+
+Of a `Producer` or `AsyncProducer` ([produce](../how-to/produce.md)). Only in code, as
+`ProducerConfig(linger=0.02)`: neither variables nor `--set` say them, and `kcl produce` has options
+of its own.
+
+| setting | default | as | what |
+|---|---|---|---|"""
 
 CLI_HEAD = f"""# Commands
 {MADE}
@@ -164,7 +177,34 @@ def settings_page() -> str:
             for name in names
         )
     parts.append(SETTINGS_TAIL)
+    parts.append(PRODUCER_HEAD)
+    parts.extend(producer_rows())
     return "\n".join(parts) + "\n"
+
+
+def producer_rows() -> Iterator[str]:
+    """A row for each setting of a producer."""
+    texts = descriptions(ProducerConfig)
+    for setting in fields(ProducerConfig):
+        kind, default = producer_kind(setting), setting.default
+        if kind == "bytes":
+            default = f"{setting.default // 1024**2} * 1024**2"
+        what = texts[setting.name].replace("|", "\\|")
+        yield f"| `{setting.name}` | {code(str(default))} | {kind} | {what} |"
+
+
+def producer_kind(setting: Field[Any]) -> str:
+    """What a setting of a producer is, by its type and name."""
+    hint = get_type_hints(ProducerConfig)[setting.name]
+    choices = [f"`{choice}`" for choice in get_args(hint) if isinstance(choice, str)]
+    if choices:
+        return " or ".join(choices)
+    kinds = {*get_args(hint)} - {NoneType} or {hint}
+    if setting.name.endswith("_bytes"):
+        return "bytes"
+    if kinds == {float} and "_per_" not in setting.name:
+        return "seconds"
+    return "text" if kinds == {str} else "number"
 
 
 # ------------------------------------------------------------------------------------ commands

@@ -45,7 +45,7 @@ def warn_at_exit(engine: Engine) -> Callable[[], None]:
         if pending or kept:
             # In the text too: without a handler of the program's, Python prints the text alone.
             _log.error(
-                "producer.never_closed: %d records were not delivered yet, and %d that failed were "
+                "producer.never_closed %d records were not delivered yet, and %d that failed were "
                 "not taken back; %s",
                 pending,
                 kept,

@@ -274,7 +274,9 @@ def test_silence_is_not_taken_for_the_end_while_reads_fail(
         with caplog.at_level(logging.WARNING, "kcl_py"), pytest.raises(Throttled):
             list(Reader(stream, start="earliest", idle_timeout=0.5))
 
-    assert any(record.message.startswith("read.failed shard_id=") for record in caplog.records)
+    assert any(
+        record.message.startswith("reader.read_failed shard_id=") for record in caplog.records
+    )
 
 
 def test_a_stream_that_is_not_there_or_not_ready_says_so() -> None:
