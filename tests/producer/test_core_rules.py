@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,14 +172,22 @@ def test_attempts_are_bounded_as_told() -> None:
     assert core.poll(100.0) is None
 
 
-def test_a_record_has_its_time_and_comes_back_when_that_is_over() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        refusal("InternalFailure"),
+        replace(refused(FailureKind.UNKNOWN, "InternalFailure"), message="InternalFailure: said"),
+    ],
+    ids=["of an entry", "of a request, with its code"],
+)
+def test_a_record_has_its_time_and_comes_back_when_that_is_over(said: Any) -> None:
     core = core_of(linger=0.0, record_ttl=2.0)
     core.put(item_of(), 0.0)
     now = 0.0
     while core.ledger.pending:
         command = core.poll(now)
         if isinstance(command, Send):
-            core.answered(command.send_id, refusal("InternalFailure"), now)
+            core.answered(command.send_id, said, now)
         now = core.next_due() or now
 
     (kept,) = core.ledger.take_kept()

@@ -265,8 +265,9 @@ class ProducerCore:
             self.ledger.hand_back(item, EXPIRED, f"it could not be sent for {seconds:.1f} s")
         else:
             code, message = item.error
+            said = message.removeprefix(f"{code}: ")
             self.ledger.hand_back(
-                item, code, f"not delivered for {seconds:.1f} s; the last time: {message}"
+                item, code, f"not delivered for {seconds:.1f} s; the last time: {said}"
             )
 
     # ------------------------------------------------------------------------------------ sending
