@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from enum import Enum
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from testing_reference import testing_page
@@ -22,6 +23,7 @@ from kcl_py import (
     LeaseConfig,
     OnError,
     PollingConfig,
+    ProducerConfig,
     TableConfig,
     WorkerConfig,
 )
@@ -95,6 +97,17 @@ What a setting of the Java KCL 3.5 (a setter of its configuration classes) or a 
 `amazon_kclpy` is called here. Asking `kcl` or `WorkerConfig` for one of these names is answered
 with the same words. How to move: [migrate from the KCL](../how-to/migrate-from-the-kcl.md).
 """
+
+PRODUCER_HEAD = """
+
+## `ProducerConfig`
+
+Of a `Producer` or `AsyncProducer` ([produce](../how-to/produce.md)). Only in code, as
+`ProducerConfig(linger=0.02)`: neither variables nor `--set` say them, and `kcl produce` has options
+of its own.
+
+| setting | default | as | what |
+|---|---|---|---|"""
 
 CLI_HEAD = f"""# Commands
 {MADE}
@@ -173,7 +186,34 @@ def settings_page() -> str:
             for name in names
         )
     parts.append(SETTINGS_TAIL)
+    parts.append(PRODUCER_HEAD)
+    parts.extend(producer_rows())
     return "\n".join(parts) + "\n"
+
+
+def producer_rows() -> Iterator[str]:
+    """A row for each setting of a producer."""
+    texts = descriptions(ProducerConfig)
+    for setting in fields(ProducerConfig):
+        kind, default = producer_kind(setting), setting.default
+        if kind == "bytes":
+            default = f"{setting.default // 1024**2} * 1024**2"
+        what = texts[setting.name].replace("|", "\\|")
+        yield f"| `{setting.name}` | {code(str(default))} | {kind} | {what} |"
+
+
+def producer_kind(setting: Field[Any]) -> str:
+    """What a setting of a producer is, by its type and name."""
+    hint = get_type_hints(ProducerConfig)[setting.name]
+    choices = [f"`{choice}`" for choice in get_args(hint) if isinstance(choice, str)]
+    if choices:
+        return " or ".join(choices)
+    kinds = {*get_args(hint)} - {NoneType} or {hint}
+    if setting.name.endswith("_bytes"):
+        return "bytes"
+    if kinds == {float} and "_per_" not in setting.name:
+        return "seconds"
+    return "text" if kinds == {str} else "number"
 
 
 # ------------------------------------------------------------------------------------ commands

@@ -270,9 +270,9 @@ class PutFailed(ProducerError):
         reason = failure.error_message
         if not reason.startswith(failure.error_code):  # of a whole request it says the code too
             reason = f"{failure.error_code}: {reason}"
-        super().__init__(
-            message or f"a record was not delivered in {failure.attempts} attempts: {reason}"
-        )
+        if failure.next_step:
+            reason += f"; {failure.next_step}"
+        super().__init__(message or f"a record was {_undelivered(failure.attempts)}: {reason}")
         self.failure = failure
 
 
@@ -287,8 +287,23 @@ class Undelivered(ProducerError):
 
     def __init__(self, message: str = "", *, failures: Sequence[PutFailure]) -> None:
         codes = ", ".join(sorted({failure.error_code for failure in failures}))
+        steps = dict.fromkeys(failure.next_step for failure in failures if failure.next_step)
+        many = len(failures) != 1
+        count, where = ("records were", "they are") if many else ("record was", "it is")
         super().__init__(
             message
-            or f"{len(failures)} records were not delivered ({codes}); they are in `failures`"
+            or "; ".join(
+                [
+                    f"{len(failures)} {count} not delivered ({codes})",
+                    *steps,
+                    f"{where} in `failures`",
+                ]
+            )
         )
         self.failures = tuple(failures)
+
+
+def _undelivered(attempts: int) -> str:
+    if attempts == 0:
+        return "never sent"
+    return f"not delivered in {attempts} attempt{'' if attempts == 1 else 's'}"

@@ -12,16 +12,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "docs" / "reference" / "events.md"
-ROOMS = ("core", "shell", "aws", "cli", "worker.py")
+ROOMS = ("core", "shell", "aws", "cli", "producer", "streams", "worker.py")
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
-LEVELS = {"debug", "info", "warning", "error"}
+METHODS = {"exception": "error"}
+"""What a logger's method is called, and the level that it logs at, where these differ."""
+LEVELS = {"debug", "info", "warning", "error", "critical"}
 
 ROW = re.compile(
     r"^\| `(?P<name>[a-z_.]+)` \| (?P<levels>[a-z, ]+) \| (?P<fields>[^|]*) \|", re.MULTILINE
 )
 
 # What each of these is given first is the name of an event.
-REPORTERS = {"report", "_report", "Report", "_write"} | LEVELS
+REPORTERS = {"report", "_report", "Report", "Note", "_write"} | LEVELS | METHODS.keys()
 """`logger.warning(name, extra=facts)` is one as well."""
 
 NAMED_ELSEWHERE = {"Creation"}
@@ -59,8 +61,9 @@ def texts_in(node: ast.AST) -> set[str]:
 
 def levels_of(call: ast.Call) -> set[str]:
     """Levels named by the call; a logger's method is one itself, and otherwise info is usual."""
-    if name_of(call) in LEVELS:
-        return {name_of(call)}
+    level = METHODS.get(name_of(call), name_of(call))
+    if level in LEVELS:
+        return {level}
     return (texts_in(call.args[1]) & LEVELS if len(call.args) > 1 else set()) or {"info"}
 
 
@@ -79,9 +82,9 @@ def keys_of(node: ast.expr, tree: ast.Module) -> set[str]:
 
 def fields_of(call: ast.Call, tree: ast.Module) -> set[str]:
     kind = name_of(call)
-    if kind in LEVELS:
+    if kind in LEVELS | METHODS.keys():
         return set().union(*(keys_of(k.value, tree) for k in call.keywords if k.arg == "extra"))
-    if kind in ("Report", "_write"):
+    if kind in ("Report", "Note", "_write"):
         fields = keys_of(call.args[-1], tree)
         is_keyed = kind == "Report" and ast.unparse(call.args[2]) != "None"
     else:
@@ -109,8 +112,10 @@ def events_in_code() -> dict[str, Event]:
                 continue
             first = call.args[0]
             event = Event(levels_of(call), fields_of(call, tree))
-            if isinstance(first, ast.Constant) and NAME.fullmatch(str(first.value)):
-                known = found.setdefault(str(first.value), Event())
+            # Of a line that is read without its fields the name is the first word.
+            word = str(first.value).split(" ")[0] if isinstance(first, ast.Constant) else ""
+            if NAME.fullmatch(word):
+                known = found.setdefault(word, Event())
                 known.levels |= event.levels
                 known.fields |= event.fields
             elif ast.unparse(first) == "self._event":

@@ -24,9 +24,9 @@ with Reader("first", start="earliest", until_caught_up=True) as reader:
         print("earliest:", each.shard_id, each.record.partition_key, each.record.json())
 
 # --------------------------------------------------------------- read only what comes from now
-with Reader("first", start="latest", max_records=1) as reader:
-    records = iter(reader)  # "latest" is this moment
+with Reader("first", start="latest", max_records=1) as reader:  # "latest" is this moment
     producer.put({"name": "Grace", "age": 85}, key="Grace")
-    print("latest:", next(records).record.json())
+    for each in reader:
+        print("latest:", each.record.json())
 
 producer.close()

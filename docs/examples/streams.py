@@ -27,7 +27,7 @@ def count(stream: Stream) -> Counter[str]:
 
 async def first_of(stream: Stream, customer: str) -> object:
     """The first order of a customer from five minutes ago on, waited for if need be."""
-    with Reader(stream, start="-5m") as reader:
+    async with Reader(stream, start="-5m") as reader:
         async for each in reader:
             order = each.record.json()
             if order["customer"] == customer:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import boto3.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError
 
 from kcl_py.aws.decode import hook_dynamodb, hook_kinesis, take_item, take_page
 from kcl_py.aws.direct.calls import DirectCall
-from kcl_py.aws.failures import public_error
-from kcl_py.errors import ConfigError, NoCredentials
+from kcl_py.aws.making import client_config, make_client, need_credentials, told_plainly
+from kcl_py.errors import ConfigError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -123,7 +122,7 @@ def make_clients(
     """
     sizes = connections or Connections()
     seconds = lease_call_seconds(config.leases.duration, config.leases.fence_margin)
-    try:
+    with told_plainly():
         if client_factory is not None:
             # Of clients that somebody else makes we know neither credentials nor transport.
             return _make_all(client_factory, seconds, sizes)
@@ -132,13 +131,6 @@ def make_clients(
         if config.transport == "botocore":
             return made
         return _with_direct_calls(made, asked, seconds)
-    except NoRegionError:
-        raise ConfigError(
-            "no AWS region is known; set region in the configuration, AWS_DEFAULT_REGION, or the "
-            "region of the profile"
-        ) from None
-    except BotoCoreError as error:
-        raise public_error(error, "boto3:client") from None
 
 
 def _with_direct_calls(
@@ -189,35 +181,20 @@ def _make_all(make: ClientFactory, lease_seconds: float, sizes: Connections) -> 
     return clients
 
 
-def _config(
-    connect_seconds: float, read_seconds: float, connections: int, *, validate: bool = False
-) -> Config:
-    return Config(
-        # One attempt, really: `max_attempts` would count the retries.
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=connect_seconds,
-        read_timeout=read_seconds,
-        max_pool_connections=connections,
-        tcp_keepalive=True,
-        # Off where requests hold nothing but what we spelled ourselves.
-        parameter_validation=validate,
-        user_agent_extra="lib/kcl_py",
-    )
+def _config(connect_seconds: float, read_seconds: float, connections: int) -> Config:
+    return client_config(connect_seconds, read_seconds, connections=connections, validate=False)
 
 
 def _control_config() -> Config:
-    return _config(
-        CONTROL_CONNECT_SECONDS, CONTROL_READ_SECONDS, CONTROL_CONNECTIONS, validate=True
+    return client_config(
+        CONTROL_CONNECT_SECONDS, CONTROL_READ_SECONDS, connections=CONTROL_CONNECTIONS
     )
 
 
 def _session_factory(
     config: WorkerConfig, stream: StreamAddress, asked: boto3.session.Session
 ) -> ClientFactory:
-    if asked.get_credentials() is None:
-        raise NoCredentials(
-            "no AWS credentials were found; set a profile (AWS_PROFILE), a role, or keys"
-        )
+    need_credentials(asked)
     region = config.region or asked.region_name or stream.region
     regions: dict[Service, str | None] = {
         "kinesis": stream.region or region,
@@ -229,18 +206,12 @@ def _session_factory(
     }
 
     def make(service: Service, wanted: Config, /) -> Any:  # noqa: ANN401 - a client
-        try:
-            return asked.client(
-                service,
-                region_name=regions[service],
-                endpoint_url=endpoints[service],
-                config=wanted,
-            )
-        except ValueError as error:
-            if isinstance(error, BotoCoreError):
-                raise
-            raise ConfigError(
-                f"the endpoint {endpoints[service]!r} of {service} is no URL"
-            ) from None
+        return make_client(
+            asked,
+            service,
+            config=wanted,
+            region=regions[service],
+            endpoint_url=endpoints[service],
+        )
 
     return make

@@ -219,6 +219,11 @@ def error_code(error: BaseException) -> str:
     return code if re.fullmatch(r"[A-Za-z0-9_.]{1,80}", code) else ""
 
 
+def whole_message(error: BaseException) -> str:
+    """Return what the service said, to decide by. Not to be shown: it may quote a record."""
+    return str(_error_of(error).get("Message") or "") if isinstance(error, boto.ClientError) else ""
+
+
 def public_error(error: BaseException, action: str) -> KclError:
     """Return what to raise for an exception while a worker starts; never raises.
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kcl_py.errors import ConfigError
+
+if TYPE_CHECKING:
+    import boto3.session
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,128}")  # Source: Kinesis, StreamName.
 _ARN: Final = re.compile(
@@ -32,6 +35,36 @@ class StreamAddress:
     def parameters(self) -> dict[str, str]:
         """What a request names the stream by."""
         return {"StreamARN": self.arn} if self.arn else {"StreamName": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlace:
+    """How a stream is reached: what a handle on it was given.
+
+    Attributes:
+        region, endpoint_url, session: None: as boto3 finds it.
+    """
+
+    address: StreamAddress
+    region: str | None = None
+    endpoint_url: str | None = None
+    session: boto3.session.Session | None = None
+
+
+def place_of(stream: object) -> StreamPlace:
+    """Read a name, an ARN, or a handle that knows its place.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    if isinstance(stream, str):
+        return StreamPlace(parse_stream(stream))
+    place = getattr(stream, "place", None)
+    if isinstance(place, StreamPlace):
+        return place
+    raise ConfigError(
+        f"stream must be a name, an ARN or a kcl_py.streams.Stream, not {type(stream).__name__}"
+    )
 
 
 def parse_stream(text: str) -> StreamAddress:

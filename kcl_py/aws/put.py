@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3.session
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError
 
 from kcl_py.aws.decode import STATUS_OK, hook_kinesis
 from kcl_py.aws.direct.calls import DirectCall
@@ -19,15 +18,15 @@ from kcl_py.aws.failures import (
     failure,
     kind_of,
     lacks_credentials,
-    public_error,
+    whole_message,
 )
+from kcl_py.aws.making import client_config, make_client, need_credentials, told_plainly
 from kcl_py.aws.names import StreamAddress
 from kcl_py.aws.retry import Patience, control_calls
 from kcl_py.aws.stream import StreamReader
 from kcl_py.core.events import Failure, FailureKind
-from kcl_py.core.puts import Outgoing, PutRefused, PutSaid
+from kcl_py.core.puts import Outgoing, PutRefused, PutSaid, blames_entries
 from kcl_py.core.shards.graph import Shard
-from kcl_py.errors import ConfigError, NoCredentials
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -42,6 +41,7 @@ CONTROL_CONNECTIONS: Final = 2
 CONTROL_ATTEMPTS_MAX: Final = 2
 """The core tries again by itself; a listing must not hold a sender for long."""
 
+ACTION: Final = "kinesis:PutRecords"
 KIB: Final = 1024
 DECODED: Final = "KclPyPut"
 RECORD_KIB: Final = "KclPyMaxRecordSizeInKiB"
@@ -192,7 +192,7 @@ def _entry(unit: Outgoing, hash_key: str) -> dict[str, Any]:
 
 def refused(error: Exception) -> PutRefused:
     """Say what an exception means for the records of a request."""
-    said = failure(error, "kinesis:PutRecords")
+    said = failure(error, ACTION)
     kind = kind_of(error)
     return PutRefused(
         kind=kind,
@@ -200,6 +200,7 @@ def refused(error: Exception) -> PutRefused:
         passing=kind not in _LASTING or lacks_credentials(error),
         code=error_code(error) or type(error).__name__,
         message=said.message,
+        blames_entries=kind is FailureKind.INVALID and blames_entries(whole_message(error)),
     )
 
 
@@ -231,27 +232,26 @@ def open_port(
         ConfigError: No region, a bad profile or endpoint.
         NoCredentials: There are none.
     """
-    try:
+    with told_plainly():
         given = dict(client_arguments or {})
         keys = {name: given.pop(name) for name in _KEY_ARGUMENTS if name in given}
         asked = session or boto3.session.Session(**keys)
-        if asked.get_credentials() is None:
-            raise NoCredentials(
-                "no AWS credentials were found; set a profile (AWS_PROFILE), a role, or keys"
-            )
+        need_credentials(asked)
+        where = {
+            "region": given.pop("region_name", stream.region or region or asked.region_name),
+            "endpoint_url": given.pop("endpoint_url", endpoint_url),
+        }
+        theirs = given.pop("config", None) or Config()
 
         def make(config: Config) -> Any:  # noqa: ANN401 - a client
-            arguments = {
-                "region_name": stream.region or region or asked.region_name,
-                "endpoint_url": endpoint_url,
-                **given,
-            }
-            theirs = arguments.pop("config", None)
-            merged = config if theirs is None else theirs.merge(config)
-            return asked.client("kinesis", config=merged, **arguments)
+            return make_client(asked, "kinesis", config=theirs.merge(config), **where, **given)
 
-        puts = make(_config(READ_SECONDS, connections, validate=False))
-        control = make(_config(CONTROL_READ_SECONDS, CONTROL_CONNECTIONS, validate=True))
+        puts = make(
+            client_config(CONNECT_SECONDS, READ_SECONDS, connections=connections, validate=False)
+        )
+        control = make(
+            client_config(CONNECT_SECONDS, CONTROL_READ_SECONDS, connections=CONTROL_CONNECTIONS)
+        )
         direct = DirectCall(
             puts,
             "PutRecords",
@@ -261,27 +261,3 @@ def open_port(
             total_seconds=PUT_SECONDS_MAX,
         )
         return PutPort(puts=puts, control=control, stream=stream, put_records=direct)
-    except NoRegionError:
-        raise ConfigError(
-            "no AWS region is known; set region in the configuration, AWS_DEFAULT_REGION, or the "
-            "region of the profile"
-        ) from None
-    except BotoCoreError as error:
-        raise public_error(error, "boto3:client") from None
-    except ValueError as error:
-        if isinstance(error, (ConfigError, BotoCoreError)):
-            raise
-        raise ConfigError(f"the endpoint {endpoint_url!r} of kinesis is no URL") from None
-
-
-def _config(read_seconds: float, connections: int, *, validate: bool) -> Config:
-    return Config(
-        # One attempt: the core tries again, entry by entry.
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=read_seconds,
-        max_pool_connections=connections,
-        tcp_keepalive=True,
-        parameter_validation=validate,
-        user_agent_extra="lib/kcl_py",
-    )

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3.session
 import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError, ProfileNotFound
+from botocore.exceptions import ProfileNotFound
 
+from kcl_py.aws import making
 from kcl_py.aws.failures import kind_of, public_error
 from kcl_py.aws.lease_codec import decode_row, scan_request
+from kcl_py.aws.making import client_config, need_credentials, told_plainly
 from kcl_py.aws.table_setup import check_table
 from kcl_py.core.events import FailureKind
 from kcl_py.core.leases.rows import Row
-from kcl_py.errors import ConfigError, KclError, LeaseTableError, NoCredentials
+from kcl_py.errors import ConfigError, LeaseTableError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 CONNECT_SECONDS: Final = 3.0
 READ_SECONDS: Final = 10.0
+CONNECTIONS: Final = 10
 ATTEMPTS_MAX: Final = 3
 """A command is typed by somebody who waits; they can type it again."""
 
@@ -62,34 +64,17 @@ def make_client(
         ConfigError: No region, or an endpoint that is none.
         NoCredentials: There are none.
     """
-    try:
-        if session.get_credentials() is None:
-            raise NoCredentials(
-                "no AWS credentials were found; set a profile (--profile, AWS_PROFILE), a role, "
-                "or keys"
-            )
-        return session.client(  # type: ignore[call-overload]  # the service is no literal here
+    with told_plainly():
+        need_credentials(session)
+        return making.make_client(
+            session,
             service,
-            region_name=region,
-            endpoint_url=endpoint_url,
-            config=Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
-                retries={"total_max_attempts": attempts, "mode": "standard"},
-                user_agent_extra="lib/kcl_py",
+            config=client_config(
+                CONNECT_SECONDS, READ_SECONDS, connections=CONNECTIONS, attempts=attempts
             ),
+            region=region,
+            endpoint_url=endpoint_url,
         )
-    except NoRegionError:
-        raise ConfigError(
-            "no AWS region is known; give --region, or set AWS_DEFAULT_REGION or the region of the "
-            "profile"
-        ) from None
-    except BotoCoreError as error:
-        raise public_error(error, "boto3:client") from None
-    except ValueError as error:
-        if isinstance(error, KclError):
-            raise
-        raise ConfigError(f"the endpoint {endpoint_url!r} of {service} is no URL") from None
 
 
 def check_lease_table(client: DynamoDBClient, name: str) -> None:

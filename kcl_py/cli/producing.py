@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.cli.inputs import Bad, Entry, Found, field_of
-from kcl_py.core.events import FailureKind
-from kcl_py.core.puts import ENTRY_KINDS
 from kcl_py.errors import BufferFull, RecordRefused, Undelivered
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
@@ -30,11 +28,6 @@ SAID_MAX: Final = 20
 
 NOT_FOUND: Final = "ResourceNotFoundException"
 DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
-HOPELESS: Final = DENIED | {
-    NOT_FOUND,
-    *(code for code, kind in ENTRY_KINDS.items() if kind is FailureKind.DENIED),
-}
-"""What every later record would meet as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +163,7 @@ class Run:
 
     def _hand_back(self, failure: PutFailure) -> None:
         self.undeliverable.hear(failure)
-        if failure.error_code in HOPELESS:
+        if failure.cause == "stream":  # every later record would meet it as well
             self.stopping.stop(failure.error_code)
 
     def finish(self) -> None:

@@ -70,7 +70,7 @@ def tail(
         max_records=None if conditions else most,
         until_caught_up=not follow,
     )
-    with reader, _ending(reader, shared.timeout_seconds):
+    with _ending(reader, shared.timeout_seconds), reader:
         rows = _rows(reader, decode, conditions, most)
         try:
             _write(shared, rows, _line_of_tail)

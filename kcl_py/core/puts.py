@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -37,6 +38,19 @@ ENTRY_KINDS: Final = MappingProxyType(
     }
 )
 """What the error code of one entry means; all others may pass. Source: PutRecords, ErrorCode."""
+
+_ENTRY_WORDS: Final = re.compile(
+    r"\brecords?\b|partition[ _]?key|hash[ _]?key|\bdata\b", re.IGNORECASE
+)
+
+
+def blames_entries(message: str) -> bool:
+    """Whether the service refuses a request for something in its entries.
+
+    Else it is for what they share, such as the stream, and no part of the request would fare
+    better. Source: it names the field, as in `at 'records.1.member.data'` and `at 'streamName'`.
+    """
+    return _ENTRY_WORDS.search(message) is not None
 
 
 class Outgoing(Protocol):
@@ -82,12 +96,14 @@ class PutRefused:
     Attributes:
         passing: Trying again may help, without anybody doing something about the request.
         code: The service's error code, or the name of what went wrong on the way.
+        blames_entries: It is for something in the entries, of which the others may be right.
     """
 
     kind: FailureKind
     passing: bool
     code: str
     message: str
+    blames_entries: bool = False
 
 
 PutSaid: TypeAlias = Sequence[EntrySaid] | PutRefused

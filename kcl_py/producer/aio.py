@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     import boto3.session
 
+    from kcl_py.producer.engine import Engine
     from kcl_py.producer.results import AsyncDelivery, Encoder, Payload, PutFailure
+    from kcl_py.streams.stream import Stream
 
 __all__ = ["AsyncProducer"]
 
@@ -31,7 +33,7 @@ class AsyncProducer:
 
     def __init__(
         self,
-        stream: str,
+        stream: str | Stream,
         *,
         config: ProducerConfig = ProducerConfig(),  # noqa: B008 - frozen, and made to be shared
         encoder: Encoder | None = None,
@@ -41,7 +43,8 @@ class AsyncProducer:
         """Check what can be checked at once; clients are made by the first put, in a thread.
 
         Args:
-            stream: Name or ARN.
+            stream: Name, ARN, or a `kcl_py.streams.Stream`, whose region, endpoint and session
+                then count where none are given here.
             config: Everything tunable that is plain data.
             encoder: Makes bytes of what is put, in the place of JSON; not asked for bytes and str.
             on_failure: Called with every record that is handed back, in a thread of the producer's,
@@ -72,8 +75,8 @@ class AsyncProducer:
 
         Raises:
             RecordRefused: Too large, a bad key, or not serializable; nothing was queued.
-            BufferFull: No room, and `when_full` says raise; or nothing but failures that nobody
-                takes back.
+            BufferFull: No room, and `when_full` says raise or `put_timeout` is over; or nothing but
+                failures that nobody takes back.
             RuntimeError: The producer is closed, or belongs to another loop or process.
         """
         opened = self._opened or await self._make()
@@ -82,15 +85,14 @@ class AsyncProducer:
         item.loop = loop
         if item.size > opened.size_free:
             await asyncio.to_thread(opened.check_size, item.size)
-        engine = opened.engine
-        while not engine.put(item):
-            there_is_room: asyncio.Future[None] = loop.create_future()
-            engine.when_room(item, partial(wake, loop, there_is_room))
-            await there_is_room
+        if not opened.engine.put(item):
+            await self._put_waiting(opened.engine, item, loop)
         return item
 
     async def flush(self, timeout: float | None = None) -> Sequence[PutFailure]:  # noqa: ASYNC109 - as the twin
-        """Send all that is queued now; return what failed since the last flush.
+        """Send all that is queued now; return the failures that nobody has been told of yet.
+
+        That is all of them, once, but those that `on_failure` took and awaiting raised.
 
         Raises:
             TimeoutError: Some are still on their way; they go on, and a later flush tells.
@@ -104,7 +106,9 @@ class AsyncProducer:
 
         Raises:
             Undelivered: With what is left: all that failed or was not delivered in time, and that
-                nobody was told of by `flush`, awaiting or `on_failure`.
+                nobody was told of by `flush`, awaiting or `on_failure`. Out of time, calls of
+                `on_failure` that have not begun are left out, and one that is still at work has
+                its record as well.
         """
         self._is_closed = True
         if self._opened is None:
@@ -136,6 +140,23 @@ class AsyncProducer:
                 raise
             # The exception that is under way says more.
             _log.error("producer.undelivered", extra={"problem": str(left)})
+
+    async def _put_waiting(
+        self, engine: Engine, item: LoopDelivery, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """As the engine's, without holding up the loop."""
+        seconds = engine.config.put_timeout
+        deadline = None if seconds is None else loop.time() + seconds
+        while True:
+            there_is_room: asyncio.Future[None] = loop.create_future()
+            engine.when_room(item, partial(wake, loop, there_is_room))
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await there_is_room
+            except TimeoutError:
+                raise engine.out_of_patience(item) from None
+            if engine.put(item):
+                return
 
     async def _make(self) -> Opened:
         if self._is_closed:

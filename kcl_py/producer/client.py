@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import boto3.session
 
     from kcl_py.producer.results import Delivery, Encoder, Payload, PutFailure
+    from kcl_py.streams.stream import Stream
 
 __all__ = ["Producer"]
 
@@ -32,7 +33,7 @@ class Producer:
 
     def __init__(
         self,
-        stream: str,
+        stream: str | Stream,
         *,
         config: ProducerConfig = ProducerConfig(),  # noqa: B008 - frozen, and made to be shared
         encoder: Encoder | None = None,
@@ -42,7 +43,8 @@ class Producer:
         """Check everything and make clients; ask nobody.
 
         Args:
-            stream: Name or ARN.
+            stream: Name, ARN, or a `kcl_py.streams.Stream`, whose region, endpoint and session
+                then count where none are given here.
             config: Everything tunable that is plain data.
             encoder: Makes bytes of what is put, in the place of JSON; not asked for bytes and str.
             on_failure: Called with every record that is handed back, in a thread of the producer's.
@@ -66,8 +68,9 @@ class Producer:
 
         Raises:
             RecordRefused: Too large, a bad key, or not serializable; nothing was queued.
-            BufferFull: No room, and `when_full` says raise; or nothing but failures that nobody
-                takes back; or called by a callback of this producer, which must not wait.
+            BufferFull: No room, and `when_full` says raise or `put_timeout` is over; or nothing but
+                failures that nobody takes back; or called by a callback of this producer, which
+                must not wait.
             RuntimeError: The producer is closed, or the process was forked since it was made.
         """
         opened = self._opened
@@ -79,7 +82,9 @@ class Producer:
         return item
 
     def flush(self, timeout: float | None = None) -> Sequence[PutFailure]:
-        """Send all that is queued now; return what failed since the last flush.
+        """Send all that is queued now; return the failures that nobody has been told of yet.
+
+        That is all of them, once, but those that `on_failure` took and `result()` raised.
 
         Raises:
             TimeoutError: Some are still on their way; they go on, and a later flush tells.
@@ -92,7 +97,9 @@ class Producer:
 
         Raises:
             Undelivered: With what is left: all that failed or was not delivered in time, and that
-                nobody was told of by `flush`, `result()` or `on_failure`.
+                nobody was told of by `flush`, `result()` or `on_failure`. Out of time, calls of
+                `on_failure` that have not begun are left out, and one that is still at work has
+                its record as well.
             RuntimeError: Called by a callback of this producer, or after a fork.
         """
         left = self._engine.close(timeout)

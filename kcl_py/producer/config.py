@@ -30,6 +30,8 @@ class ProducerConfig:
         buffer_bytes: Room for records that were accepted and are neither delivered nor taken
             back, with some hundred bytes for each besides data and key.
         when_full: What `put` does without room: wait for it, or raise BufferFull.
+        put_timeout: Seconds that `put` waits for room, then it raises BufferFull; None: as long as
+            it takes.
         records_per_second_per_shard: Send no faster; None: as fast as the service takes it.
             Aggregated records count as one.
         region: AWS region; None: as boto3 finds it.
@@ -44,6 +46,7 @@ class ProducerConfig:
     attempts: int | None = None
     buffer_bytes: int = 64 * MIB
     when_full: Literal["block", "raise"] = "block"
+    put_timeout: float | None = None
     records_per_second_per_shard: float | None = None
     region: str | None = None
     endpoint_url: str | None = None
@@ -63,6 +66,8 @@ class ProducerConfig:
         if self.attempts is not None:
             check_count("attempts", self.attempts, low=1, hint="None is until record_ttl")
         check_count("buffer_bytes", self.buffer_bytes, low=BUFFER_BYTES_MIN)
+        if self.put_timeout is not None:
+            check_number("put_timeout", self.put_timeout, above=0.0)
         if self.records_per_second_per_shard is not None:
             check_number(
                 "records_per_second_per_shard", self.records_per_second_per_shard, above=0.0

@@ -100,6 +100,7 @@ class KinesisBatchDispatcher:
                     on_failure=None,
                     session=None,
                     client_arguments=self._client_kwargs,
+                    how_to_end="call flush_payloads at the end",
                 )
             return self._opened
 

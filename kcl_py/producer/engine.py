@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 CLOSED: Final = "ProducerClosed"
 BROKEN: Final = "ProducerBroken"
+HOW_TO_END: Final = "close the producer, or use it in a with-block"
 LAST_WORDS_SECONDS: Final = 1.0
 """What a close that ran out of time still gives hooks."""
 
@@ -45,6 +46,7 @@ class Engine:
         config: Everything tunable.
         port: The way to the stream; closed at the end.
         on_failure: Called with every record that is handed back.
+        how_to_end: What whoever forgot to end this should do.
         clock: Monotonic seconds.
         rng: Draws keys, and spreads retries.
     """
@@ -55,18 +57,21 @@ class Engine:
         port: Port,
         *,
         on_failure: Callable[[PutFailure], None] | None,
+        how_to_end: str = HOW_TO_END,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
         self.rng = rng or random.Random(secrets.randbits(64))
         self.core = ProducerCore(config, self.rng)
+        self.core.ledger.has_hook = on_failure is not None
         self.lock = threading.Lock()
         self.clock = clock
         self.is_forked = False
+        self.how_to_end = how_to_end
         self._process = os.getpid()
         watch_forks(self)
         self.calls = Calls(self.lock, self._changed_in_calls)
-        self._config = config
+        self.config = config
         self._port = port
         self._on_failure = on_failure
         self._changed = threading.Condition(self.lock)
@@ -104,10 +109,11 @@ class Engine:
                 if core.stirred:
                     self._senders.stir()
                 return True
-            if self._config.when_full == "raise" or self.calls.is_current_thread:
+            if self.config.when_full == "raise" or self.calls.is_current_thread:
                 raise BufferFull(
-                    f"buffer_bytes = {self._config.buffer_bytes} are taken; put again later"
+                    f"buffer_bytes = {self.config.buffer_bytes} are taken; put again later"
                 )
+            self._tell()
             if core.ledger.is_full_of_failures() and self.calls.asked == self.calls.done:
                 raise BufferFull(
                     f"{len(core.ledger.kept)} records that could not be delivered fill the buffer; "
@@ -119,13 +125,23 @@ class Engine:
         """Queue a record as soon as there is room.
 
         Raises:
-            RuntimeError, BufferFull: As `put`.
+            RuntimeError, BufferFull: As `put`; also after `put_timeout` seconds without room.
         """
+        seconds = self.config.put_timeout
+        deadline = None if seconds is None else self.clock() + seconds
         while not self.put(item):
             with self.lock:
                 # Between the two locks room may have come; looking again costs nothing.
-                if not self._has_room_for(item):
-                    self._wait(None)
+                if not self._has_room_for(item) and not self._wait(deadline):
+                    raise self.out_of_patience(item)
+
+    def out_of_patience(self, item: Item) -> BufferFull:
+        """What to raise when `put_timeout` is over."""
+        return BufferFull(
+            f"no room for a record of {item.size} bytes in put_timeout = "
+            f"{self.config.put_timeout:g} s; it was not queued: put it again later, or raise "
+            "buffer_bytes"
+        )
 
     def _has_room_for(self, item: Item) -> bool:
         return self._is_closed or self.core.ledger.has_room(item)
@@ -133,7 +149,7 @@ class Engine:
     # ------------------------------------------------------------------------------ flush and close
 
     def flush(self, timeout: float | None) -> list[Kept]:
-        """Send all that was put until now; return what failed since the last time.
+        """Send all that was put until now; return the failures that nobody was told of yet.
 
         Raises:
             TimeoutError: Some are still on their way; nothing is taken, and they go on.
@@ -163,9 +179,10 @@ class Engine:
                 in_time = self._flush_until(deadline)
             if not in_time:
                 self.core.abandon(CLOSED, f"the producer was closed, and {timeout} s were over")
-                self._tell()
+            if len(self.core.ledger.kept):
                 self._wait_for_calls(self.clock() + LAST_WORDS_SECONDS)
-            left = [kept.failure for kept in self.core.ledger.take_kept() if not kept.told]
+            # Hooks that were not called by now are not called with these any more.
+            left = [kept.failure for kept in self.core.ledger.take_kept(owed=True)]
             self._end()
         if in_time and not was_ended:
             self._senders.join()
@@ -187,6 +204,7 @@ class Engine:
 
     def _wait_for_calls(self, deadline: float | None) -> bool:
         """Wait until the user's code was told of everything that happened until now."""
+        self._tell()
         asked = self.calls.asked
         while self.calls.done < asked:
             if not self._wait(deadline):
@@ -241,7 +259,7 @@ class Engine:
     def tell(self, kept: Kept) -> None:
         """Note that somebody was told of a failure."""
         with self.lock:
-            self.core.ledger.kept.tell(kept)
+            self.core.ledger.tell(kept)
             self._tell_change()
 
     def when_room(self, item: Item, wake: Callable[[], None]) -> None:
@@ -295,8 +313,15 @@ class Engine:
 
     def _hook_call(self, hook: Callable[[PutFailure], None], kept: Kept) -> Callable[[], object]:
         def call() -> None:
-            hook(kept.failure)
-            self.tell(kept)
+            if not kept.owed:  # a close that ran out of time has taken it
+                return
+            returned = False
+            try:
+                hook(kept.failure)
+                returned = True
+            finally:
+                with self.lock:
+                    self.core.ledger.hook_ended(kept, returned=returned)
 
         return call
 
@@ -343,5 +368,5 @@ class Engine:
         if size > self.core.ledger.size_max:
             raise RecordRefused(
                 f"the record has {size} bytes with its key, too many for buffer_bytes = "
-                f"{self._config.buffer_bytes}; raise that"
+                f"{self.config.buffer_bytes}; raise that"
             )

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from kcl_py.aws.names import parse_stream
+from kcl_py.aws.names import place_of
 from kcl_py.aws.put import PutPort, open_port
 from kcl_py.aws.retry import Patience
 from kcl_py.core.puts import KEY_CHARACTERS_MAX, RECORD_BYTES_ALWAYS, RECORD_BYTES_EVER
@@ -14,13 +14,14 @@ from kcl_py.errors import ConfigError
 from kcl_py.producer.config import ProducerConfig
 from kcl_py.producer.core.machine import SENDS_MAX
 from kcl_py.producer.encoding import encode
-from kcl_py.producer.engine import Engine
+from kcl_py.producer.engine import HOW_TO_END, Engine
 from kcl_py.producer.records import hash_key_text, key_bytes
 
 if TYPE_CHECKING:
     import boto3.session
 
     from kcl_py.producer.results import Encoder, PutFailure
+    from kcl_py.streams.stream import Stream
 
 LIMIT_SECONDS: Final = 60.0
 """How long an answer about the stream's limit holds; it can be raised at any time."""
@@ -92,7 +93,7 @@ def fill(kind: type[Any], opened: Opened, data: object, key: str | None, hash_ke
 
 
 def check_arguments(
-    stream: str,
+    stream: str | Stream,
     config: ProducerConfig,
     encoder: Encoder | None,
     on_failure: Callable[[PutFailure], None] | None,
@@ -102,7 +103,7 @@ def check_arguments(
     Raises:
         ConfigError: An argument is wrong; the message names it.
     """
-    parse_stream(stream)
+    place_of(stream)
     if not isinstance(config, ProducerConfig):
         raise ConfigError(f"config must be a ProducerConfig, not {type(config).__name__}")
     for name, given in (("encoder", encoder), ("on_failure", on_failure)):
@@ -111,25 +112,28 @@ def check_arguments(
 
 
 def open_producer(
-    stream: str,
+    stream: str | Stream,
     *,
     config: ProducerConfig,
     encoder: Encoder | None,
     on_failure: Callable[[PutFailure], None] | None,
     session: boto3.session.Session | None,
     client_arguments: Mapping[str, Any] | None = None,
+    how_to_end: str = HOW_TO_END,
 ) -> Opened:
     """Make clients and engine.
 
     Raises:
         ConfigError, NoCredentials: As `open_port`; also a stream that has no such name.
     """
+    place = place_of(stream)
     port = open_port(
-        parse_stream(stream),
-        region=config.region,
-        endpoint_url=config.endpoint_url,
-        session=session,
+        place.address,
+        region=config.region or place.region,
+        endpoint_url=config.endpoint_url or place.endpoint_url,
+        session=session or place.session,
         connections=SENDS_MAX,
         client_arguments=client_arguments,
     )
-    return Opened(Engine(config, port, on_failure=on_failure), port, encoder)
+    engine = Engine(config, port, on_failure=on_failure, how_to_end=how_to_end)
+    return Opened(engine, port, encoder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -44,12 +43,15 @@ def warn_at_exit(engine: Engine) -> Callable[[], None]:
         with left.lock:
             pending, kept = left.core.ledger.pending, len(left.core.ledger.kept)
         if pending or kept:
-            text = (
-                f"a kcl_py Producer was never closed: {pending} records were not delivered yet and "
-                f"{kept} that failed were not taken back; close it, or use it in a with-block"
+            # In the text too: without a handler of the program's, Python prints the text alone.
+            _log.error(
+                "producer.never_closed %d records were not delivered yet, and %d that failed were "
+                "not taken back; %s",
+                pending,
+                kept,
+                left.how_to_end,
+                extra={"pending": pending, "failures": kept},
             )
-            _log.error(text)
-            warnings.warn(text, RuntimeWarning, stacklevel=1)
 
     atexit.register(warn)
     return warn

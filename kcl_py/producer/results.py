@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, final
+from typing import Any, Literal, Protocol, TypeAlias, final
+
+from kcl_py.core.puts import ENTRY_KINDS
 
 __all__ = ["AsyncDelivery", "Delivery", "Encoder", "Payload", "PutFailure", "PutResult"]
 
@@ -12,6 +14,28 @@ Payload: TypeAlias = object
 """bytes-like and str go as they are; all else through the encoder (JSON by default)."""
 
 Encoder: TypeAlias = Callable[[Any], bytes]
+
+Cause: TypeAlias = Literal["passing", "record", "stream"]
+
+_NEXT_STEPS = {
+    "ResourceNotFoundException": (
+        "check name, region and account, or create the stream "
+        "(kcl_py.streams.ensure_stream, kcl stream create)"
+    ),
+    **dict.fromkeys(
+        ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation"),
+        "allow kinesis:PutRecords on this stream in the IAM policy",
+    ),
+    **dict.fromkeys(
+        ("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException"),
+        "renew the credentials",
+    ),
+    "ProvisionedThroughputExceededException": (
+        "put more slowly, add shards, or raise record_ttl to wait longer"
+    ),
+    "RecordExpired": "put more slowly, or raise record_ttl to wait longer",
+}
+"""What to do about an error code."""
 
 
 @final
@@ -38,6 +62,9 @@ class PutFailure:
         error_code: Of the service; else the name of what went wrong on the way, `RecordExpired`
             (never sent in its time) or `ProducerClosed`.
         attempts: How often it was sent.
+        cause: What has to change before it helps to put it again. passing: nothing, it may help
+            later. record: the record, which the service refuses as it is. stream: the stream, its
+            key or the permissions for it, and until then every record comes back like this one.
     """
 
     # Neither data nor key in logs.
@@ -47,6 +74,20 @@ class PutFailure:
     error_code: str
     error_message: str
     attempts: int
+    cause: Cause = "passing"
+
+    @property
+    def permanent(self) -> bool:
+        """Putting it again cannot help until somebody has changed something."""
+        return self.cause != "passing"
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it; empty if only the message can tell."""
+        code = self.error_code
+        if code.startswith("KMS") and code in ENTRY_KINDS and self.permanent:
+            return "check the KMS key of the stream, and the permissions for it"
+        return _NEXT_STEPS.get(code, "")
 
 
 class Delivery(Protocol):

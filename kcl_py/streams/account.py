@@ -41,7 +41,8 @@ def ensure_stream(
 ) -> Stream:
     """Create it unless it exists.
 
-    An existing stream is taken as it is; its shard count is not changed.
+    An existing stream is taken as it is; its shard count is not changed. A new one has one shard
+    unless told; `kcl stream create` without `--shards` makes an on-demand stream.
 
     Args:
         name: Of the stream; an ARN cannot be chosen.

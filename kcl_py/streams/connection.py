@@ -45,9 +45,9 @@ class Connection:
                 f"endpoint_url = {endpoint_url!r} must start with http:// or https://"
             )
         self._address = None if name_or_arn is None else parse_stream(name_or_arn)
-        self._region = region
-        self._endpoint_url = endpoint_url
-        self._session = session
+        self.region = region
+        self.endpoint_url = endpoint_url
+        self.session = session
         self._lock = threading.Lock()
         self._client: KinesisClient | None = None
         self.clock: Callable[[], float] = time.monotonic
@@ -77,9 +77,9 @@ class Connection:
         """Another one, with connections of its own."""
         return make_stream_client(
             self._address,
-            session=self._session,
-            region=self._region,
-            endpoint_url=self._endpoint_url,
+            session=self.session,
+            region=self.region,
+            endpoint_url=self.endpoint_url,
         )
 
     @property

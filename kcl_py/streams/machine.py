@@ -290,13 +290,13 @@ class ReadMachine:
     def _note_oddities(self, feed: Feed, answer: PageFetched) -> None:
         trimmed, feed.trimmed = feed.trimmed, None
         if trimmed is not None:
-            facts = {"shard_id": feed.shard_id, "asked": trimmed[0], "goes_on_at": trimmed[1]}
-            self.notes.append(Note("position.trimmed", "warning", facts))
+            place = {"shard_id": feed.shard_id, "asked": trimmed[0], "goes_on_at": trimmed[1]}
+            self.notes.append(Note("reader.position_trimmed", "warning", place))
         if answer.unopened:
             first = answer.unopened[0]
             self.notes.append(
                 Note(
-                    "record.unopened",
+                    "reader.record_unopened",
                     "warning",
                     {
                         "shard_id": feed.shard_id,
@@ -315,7 +315,7 @@ class ReadMachine:
             "action": failure.action,
             "problem": failure.message,
         }
-        self.notes.append(Note("read.failed", "debug" if is_usual else "warning", facts))
+        self.notes.append(Note("reader.read_failed", "debug" if is_usual else "warning", facts))
 
     def _go_on(self, feed: Feed) -> None:
         if feed.has_ended or (feed.is_caught_up and self._ends.when_caught_up):

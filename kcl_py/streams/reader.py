@@ -52,8 +52,9 @@ class Reader:
     idle_timeout.
 
     Within a shard records come once and in order; those of a child come after those of all of its
-    parents. Reading begins with the first `for`; a second one goes on behind the last record that
-    was yielded, and ends the first. Any thread may `close`, which ends the iteration.
+    parents. Reading begins, and "latest" is, where `with` is entered (on a loop `async with`), else
+    with the first `for`. A second `for` goes on behind the last record that was yielded, and ends
+    the first. Any thread may `close`, which ends the iteration.
 
     Args:
         stream: A handle, or a name or ARN.
@@ -107,7 +108,7 @@ class Reader:
     # ---------------------------------------------------------------------------------- iterating
 
     def __iter__(self) -> Iterator[ShardRecord]:
-        """Records as they come. "latest" is the moment of this call."""
+        """Records as they come. Outside of `with`, "latest" is the moment of the first call."""
         something = threading.Event()
         turn = self._begin(something.set)
         self._open()
@@ -125,7 +126,7 @@ class Reader:
                 something.wait(taken)
 
     def __aiter__(self) -> AsyncIterator[ShardRecord]:
-        """The same on a loop. "latest" is the moment of the first step."""
+        """The same on a loop. Outside of `with`, "latest" is the moment of the first step."""
         return self._iterate_on_loop()
 
     async def _iterate_on_loop(self) -> AsyncIterator[ShardRecord]:
@@ -155,6 +156,8 @@ class Reader:
             before, self._wake = self._wake, wake
             self._turn += 1
             turn = self._turn
+            # Until now nobody waited for a record.
+            self._has_yielded = True
         before()
         return turn
 
@@ -290,7 +293,28 @@ class Reader:
             self._client = None
 
     def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
         return self
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.to_thread(self._open)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __exit__(
         self,

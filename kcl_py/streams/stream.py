@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from kcl_py.aggregation import hash_key
+from kcl_py.aws.names import StreamPlace
 from kcl_py.aws.retry import poll_seconds
 from kcl_py.aws.stream_admin import AnswerLost, StreamBusy, StreamInUse
 from kcl_py.core.events import Failure
@@ -66,6 +67,12 @@ class Stream:
     def __repr__(self) -> str:
         return f"Stream({self._connection.address.arn or self._name!r})"
 
+    @property
+    def place(self) -> StreamPlace:
+        """How it is reached; a `Producer` that is given this handle goes there as well."""
+        asked = self._connection
+        return StreamPlace(asked.address, asked.region, asked.endpoint_url, asked.session)
+
     # -------------------------------------------------------------------------------- looking
 
     def describe(self) -> StreamDescription:
@@ -84,6 +91,14 @@ class Stream:
         lineage = self._lineage()
         shards = lineage.open_shards() if only_open else lineage.in_order()
         return tuple(map(describe_shard, shards))
+
+    def tags(self) -> Mapping[str, str]:
+        """All tags, as they are now.
+
+        Raises:
+            StreamNotFound: There is no such stream.
+        """
+        return self._connection.admin.tags(self._connection.address)
 
     def shard_for_key(self, partition_key: str) -> ShardDescription:
         """The open shard that takes records of this partition key now."""

@@ -137,6 +137,24 @@ def test_refusals_have_their_meaning(
     assert (said.kind, said.passing, said.code) == (kind, passing, code)
 
 
+@pytest.mark.parametrize(
+    ("message", "blames"),
+    [
+        ("1 validation error detected: Value at 'records.3.member.data' is too long", True),
+        ("Value 'x' at 'records.1.member.explicitHashKey' must match a pattern: Member must", True),
+        ("ExplicitHashKey must be less than 2^128", True),
+        ("the records are larger than 5242880 bytes", True),
+        ("1 validation error detected: Value 'x' at 'streamName': Member must satisfy", False),
+        ("StreamName and StreamARN name two streams", False),
+        ("PutRecords is not for this stream", False),
+        ("", False),
+    ],
+)
+def test_it_is_known_whether_an_entry_is_to_blame(message: str, blames: object) -> None:
+    assert put(error("ValidationException", message=message)).blames_entries is blames
+    assert not put(error("InternalFailure", message=message, status=500)).blames_entries
+
+
 def test_a_bug_is_a_refusal_too() -> None:
     said = refused(ZeroDivisionError())
 

@@ -27,8 +27,7 @@ class Stream:
         self.name = f"stream-{next(_NUMBERS)}"
         self.client: Any = session.client("kinesis")
         self.client.create_stream(StreamName=self.name, ShardCount=shards)
-        while self._status() != "ACTIVE":
-            pass
+        self.wait_active()
 
     def _status(self) -> str:
         summary = self.client.describe_stream_summary(StreamName=self.name)
@@ -60,9 +59,36 @@ class Stream:
             iterator = page.get("NextShardIterator") if page["Records"] else None
         return found
 
+    def shards(self, *, only_open: bool = False) -> list[dict[str, Any]]:
+        """As they are listed."""
+        found: list[dict[str, Any]] = self.client.list_shards(StreamName=self.name)["Shards"]
+        return [
+            shard
+            for shard in found
+            if not only_open or "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+        ]
+
+    def wait_active(self) -> None:
+        """Until the last change is made."""
+        while self._status() != "ACTIVE":
+            pass
+
+    def merge(self) -> None:
+        """Merge the two open shards with the lowest hash keys."""
+        self.wait_active()
+        shards = self.shards(only_open=True)
+        shards.sort(key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
+        self.client.merge_shards(
+            StreamName=self.name,
+            ShardToMerge=shards[0]["ShardId"],
+            AdjacentShardToMerge=shards[1]["ShardId"],
+        )
+        self.wait_active()
+
     def split(self, place: int) -> None:
-        """Split one of the shards in its middle."""
-        shard = self.client.list_shards(StreamName=self.name)["Shards"][place]
+        """Split one of the open shards in its middle, in the order in which they are listed."""
+        self.wait_active()
+        shard = self.shards(only_open=True)[place]
         keys = shard["HashKeyRange"]
         middle = (int(keys["StartingHashKey"]) + int(keys["EndingHashKey"]) + 1) // 2
         self.client.split_shard(

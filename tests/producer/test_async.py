@@ -49,7 +49,7 @@ def test_a_failure_is_raised_where_it_is_awaited(stream: Stream) -> None:
             await delivery
         with pytest.raises(PutFailed):
             await delivery
-        assert await producer.flush() == [caught.value.failure]
+        assert await producer.flush() == [], caught.value.failure
         await producer.put(b"y", key="k")
         with pytest.raises(Undelivered) as left:
             await producer.close()
@@ -120,6 +120,27 @@ def test_a_full_buffer_raises_if_told_so(stream: Stream) -> None:
 
         with pytest.raises(BufferFull):
             await put_many()
+        stream.faults()
+        await producer.close()
+
+    asyncio.run(main())
+
+
+def test_a_put_waits_for_room_as_long_as_told(stream: Stream) -> None:
+    async def main() -> None:
+        stream.faults({"kind": "throttle"})
+        producer = producer_of(stream, replace(QUICK, buffer_bytes=64 * 1024, put_timeout=0.05))
+        accepted = 0
+
+        async def put_for_ever() -> None:
+            nonlocal accepted
+            while True:
+                await producer.put(b"x" * 1000)
+                accepted += 1
+
+        with pytest.raises(BufferFull, match=r"put_timeout = 0.05 s; it was not queued"):
+            await put_for_ever()
+        assert producer.counters().pending == accepted > 40
         stream.faults()
         await producer.close()
 

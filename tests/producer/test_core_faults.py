@@ -60,6 +60,8 @@ def play(world: World, rng: random.Random, *, records: int) -> None:
             world.run(rng.expovariate(2.0))
         if number in (records // 3, records // 2):
             world.split(rng.choice(world.open_shards()))
+        if number == 2 * records // 3:
+            world.merge(rng.choice(world.open_shards()))
 
 
 def first_arrivals(records: list[Record]) -> list[int]:

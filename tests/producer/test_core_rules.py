@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,14 +172,22 @@ def test_attempts_are_bounded_as_told() -> None:
     assert core.poll(100.0) is None
 
 
-def test_a_record_has_its_time_and_comes_back_when_that_is_over() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        refusal("InternalFailure"),
+        replace(refused(FailureKind.UNKNOWN, "InternalFailure"), message="InternalFailure: said"),
+    ],
+    ids=["of an entry", "of a request, with its code"],
+)
+def test_a_record_has_its_time_and_comes_back_when_that_is_over(said: Any) -> None:
     core = core_of(linger=0.0, record_ttl=2.0)
     core.put(item_of(), 0.0)
     now = 0.0
     while core.ledger.pending:
         command = core.poll(now)
         if isinstance(command, Send):
-            core.answered(command.send_id, refusal("InternalFailure"), now)
+            core.answered(command.send_id, said, now)
         now = core.next_due() or now
 
     (kept,) = core.ledger.take_kept()
@@ -234,13 +243,60 @@ def test_a_record_that_spoils_its_request_takes_nobody_along(count: int, bad: se
     while (command := core.poll(1.0)) is not None:
         assert isinstance(command, Send)
         if spoilers & set(command.units):
-            said = refused(FailureKind.INVALID, "ValidationException", passing=False)
+            said = refused(
+                FailureKind.INVALID, "ValidationException", passing=False, blames_entries=True
+            )
             core.answered(command.send_id, said, 1.0)
         else:
             core.answered(command.send_id, stored(command), 1.0)
 
     assert {item for item in items if isinstance(item.outcome, Kept)} == spoilers
     assert core.ledger.pending == 0
+
+
+def test_a_request_that_is_refused_for_its_stream_comes_back_at_once_and_whole() -> None:
+    """No half of it would fare better, so nothing is taken apart."""
+    core = core_of()
+    for number in range(500):
+        core.put(item_of(bytes(2) + b"%d" % number), 0.0)
+    send = send_of(core, 1.0)
+    said = refused(FailureKind.INVALID, "ValidationException", passing=False)
+    core.answered(send.send_id, said, 1.0)
+
+    kept = core.ledger.take_kept()
+    assert [one.failure.cause for one in kept] == ["stream"] * 500
+    assert core.next_due() is None
+    assert core.ledger.counts.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (refused(FailureKind.GONE, "ResourceNotFoundException", passing=False), "stream"),
+        (refused(FailureKind.DENIED, "AccessDeniedException", passing=False), "stream"),
+        (refused(FailureKind.INVALID, "ValidationException", passing=False), "stream"),
+        (
+            refused(FailureKind.INVALID, "ValidationException", passing=False, blames_entries=True),
+            "record",
+        ),
+        (refused(FailureKind.DENIED, "ExpiredTokenException"), "passing"),
+        (refused(FailureKind.UNKNOWN, "ReadTimeoutError"), "passing"),
+        (refused(FailureKind.THROTTLED, "LimitExceededException"), "passing"),
+        (refusal("ProvisionedThroughputExceededException"), "passing"),
+        (refusal("InternalFailure"), "passing"),
+        (refusal("KMSDisabledException"), "stream"),
+    ],
+    ids=str,
+)
+def test_a_failure_says_whether_it_helps_to_put_it_again(said: Any, cause: str) -> None:
+    core = core_of(attempts=1)
+    core.put(item_of(), 0.0)
+    send = send_of(core, 1.0)
+    core.answered(send.send_id, said, 1.0)
+
+    (kept,) = core.ledger.take_kept()
+    assert kept.failure.cause == cause
+    assert kept.failure.permanent == (cause != "passing")
 
 
 def test_an_answer_of_another_length_counts_for_nothing() -> None:
@@ -284,7 +340,7 @@ def test_failures_take_room_until_somebody_has_them() -> None:
     first = send.units[0]
     assert isinstance(first, Item)
     assert isinstance(first.outcome, Kept)
-    core.ledger.kept.tell(first.outcome)
+    core.ledger.tell(first.outcome)
     assert core.put(item_of(b"x" * 1000), 1.0)
     assert not core.put(item_of(b"x" * 1000), 1.0)
 

@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
+from kcl_py.aws.direct.connection import Pool
+from kcl_py.aws.direct.http import Answer
+from kcl_py.aws.names import parse_stream
+from kcl_py.aws.put import open_port
+from kcl_py.core.puts import PUT_BYTES_MAX, PutRefused
 from kcl_py.core.shards.graph import Shard
 from kcl_py.producer.config import ProducerConfig
 from kcl_py.producer.core.commands import ListShards, Send
 from kcl_py.producer.core.machine import ProducerCore
+from kcl_py.producer.core.units import Item
 from kcl_py.producer.deliveries import ThreadDelivery
+from tests.producer.conftest import Stream
 
 RECORDS = 5_000
 WHOLE = Shard(shard_id="shard", parents=(), hash_range=(0, 2**128 - 1), is_open=True)
@@ -65,6 +72,43 @@ def test_what_was_delivered_takes_nothing() -> None:
 
     assert core.ledger.used == 0
     assert taken < 300_000
+
+
+@pytest.mark.parametrize("size", [1_000, 10_000, 1_000_000])
+def test_a_request_under_way_takes_as_much_as_the_page_says(
+    stream: Stream, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """About 1.4 times its data, at most 7 MB; it is not counted in the buffer."""
+    port = open_port(
+        parse_stream(stream.name),
+        region=None,
+        endpoint_url=None,
+        session=stream.session,
+        connections=1,
+    )
+    for _ in range(2):  # the first goes by botocore
+        port.put([Item(b"x", "key", None, 4)])
+    held: list[int] = []
+    ask = Pool.ask
+
+    def measured(self: Pool, request: bytes) -> Answer:
+        held.append(tracemalloc.get_traced_memory()[0])
+        return ask(self, request)
+
+    monkeypatch.setattr(Pool, "ask", measured)
+    count = min(500, PUT_BYTES_MAX // (size + 3))
+    units = [Item(bytes(size), "key", None, size + 3) for _ in range(count)]
+    tracemalloc.start()
+    try:
+        said = port.put(units)
+    finally:
+        tracemalloc.stop()
+    port.close()
+
+    assert not isinstance(said, PutRefused)
+    assert len(held) == 1
+    assert held[0] <= 1.4 * sum(unit.size for unit in units) + 100_000
+    assert held[0] <= 7_100_000
 
 
 class _Stored:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3.session
 import pytest
 
 from kcl_py import (
@@ -24,6 +25,7 @@ from kcl_py import (
     PutResult,
     RecordRefused,
     Undelivered,
+    streams,
 )
 from tests.producer.conftest import Stream
 
@@ -116,17 +118,23 @@ def test_a_stream_that_is_not_there_is_told_by_outcomes(stream: Stream) -> None:
     assert failure.error_code == "ResourceNotFoundException"
     assert (failure.data, failure.partition_key) == (b'{"a":1}', "its key")
     assert (failure.explicit_hash_key, failure.attempts) == ("7", 1)
-    assert producer.flush() == [failure]
+    assert (failure.cause, failure.permanent) == ("stream", True)
+    assert "in 1 attempt: ResourceNotFoundException" in str(caught.value)
+    assert "or create the stream" in str(caught.value)
+    assert producer.flush() == []
     producer.close()
 
 
 def test_access_denied_is_not_tried_again(stream: Stream) -> None:
     stream.faults({"kind": "deny"})
     with producer_of(stream) as producer:
-        producer.put(b"x")
+        delivery = producer.put(b"x")
         (failure,) = producer.flush()
 
     assert (failure.error_code, failure.attempts) == ("AccessDeniedException", 1)
+    assert failure.permanent
+    with pytest.raises(PutFailed, match="allow kinesis:PutRecords on this stream in the IAM"):
+        delivery.result()
 
 
 def test_close_raises_with_what_is_left(stream: Stream) -> None:
@@ -192,9 +200,7 @@ def test_a_stream_that_is_deleted_under_way_is_told_by_outcomes(stream: Stream) 
     producer = producer_of(stream)
     producer.put(b"1", key="k").result(SECONDS_MAX)
     stream.client.delete_stream(StreamName=stream.name)
-    delivery = producer.put(b"2", key="k")
-    with pytest.raises(PutFailed):
-        delivery.result(SECONDS_MAX)
+    producer.put(b"2", key="k")
     (failure,) = producer.flush()
     producer.close()
 
@@ -246,9 +252,11 @@ def test_the_hook_has_every_failure_before_flush_returns(stream: Stream) -> None
         for number in range(100):
             producer.put(b"%d" % number)
         failures = producer.flush()
+
+        assert failures == [], "the hook has them"
+        assert sorted(f.data for f in told) == sorted(b"%d" % number for number in range(100))
         producer.put(b"last")
 
-    assert sorted(f.data for f in told[:100]) == sorted(f.data for f in failures)
     assert told[100].data == b"last", "and close raises nothing: somebody has it"
 
 
@@ -333,6 +341,19 @@ def test_a_full_buffer_raises_if_told_so(stream: Stream) -> None:
     config = replace(QUICK, buffer_bytes=64 * 1024, when_full="raise")
     producer = producer_of(stream, config)
     with pytest.raises(BufferFull):
+        put_many(producer, 1000)
+    accepted = producer.counters().pending
+    stream.faults()
+    producer.close()
+
+    assert len(stream.records()) == accepted > 40
+
+
+def test_a_put_waits_for_room_as_long_as_told(stream: Stream) -> None:
+    stream.faults({"kind": "throttle"})
+    config = replace(QUICK, buffer_bytes=64 * 1024, put_timeout=0.05)
+    producer = producer_of(stream, config)
+    with pytest.raises(BufferFull, match=r"put_timeout = 0.05 s; it was not queued"):
         put_many(producer, 1000)
     accepted = producer.counters().pending
     stream.faults()
@@ -441,6 +462,31 @@ def test_wrong_arguments_are_named(stream: Stream) -> None:
         Producer("s", session=session, encoder="json")  # type: ignore[arg-type]
 
 
+def test_a_stream_is_given_by_name_or_arn_or_handle(stream: Stream) -> None:
+    """A handle brings its region, endpoint and session along."""
+    described = stream.client.describe_stream_summary(StreamName=stream.name)
+    arn = described["StreamDescriptionSummary"]["StreamARN"]
+    elsewhere = stream.engine.environment
+    by_keys = boto3.session.Session(
+        elsewhere["AWS_ACCESS_KEY_ID"], elsewhere["AWS_SECRET_ACCESS_KEY"]
+    )
+    place = {"region": "us-east-1", "endpoint_url": stream.engine.endpoint_url}
+    handles: list[tuple[Any, Any]] = [
+        (stream.name, stream.session),
+        (arn, stream.session),
+        (streams.Stream(stream.name, session=stream.session), None),
+        (streams.Stream(stream.name, session=by_keys, **place), None),
+        (streams.Stream(arn, session=by_keys, **place), None),
+    ]
+    for number, (handle, session) in enumerate(handles):
+        with Producer(handle, config=QUICK, session=session) as producer:
+            producer.put(b"%d" % number, key="k")
+
+    assert [record.data for record in stream.records()] == [b"0", b"1", b"2", b"3", b"4"]
+    with pytest.raises(ConfigError, match=r"a name, an ARN or a .*Stream, not int"):
+        Producer(7, session=stream.session)  # type: ignore[arg-type]
+
+
 def test_an_encoder_of_ones_own_is_asked_for_values_only(stream: Stream) -> None:
     def encoder(value: Any) -> bytes:
         return repr(value).encode()
@@ -498,7 +544,29 @@ def test_an_end_without_close_says_how_many_records_that_costs(stream: Stream) -
         check=True,
     )
 
-    assert "7 records were not delivered" in ended.stderr
+    assert ended.stderr.count("7 records were not delivered yet") == 1
+    assert ended.stderr.count("\n") == 1
+    assert "close the producer, or use it in a with-block" in ended.stderr
+
+
+def test_a_dispatcher_that_was_not_flushed_says_so_in_its_own_words(stream: Stream) -> None:
+    stream.faults({"kind": "throttle"})
+    program = (
+        "from kcl_py import KinesisBatchDispatcher\n"
+        f"dispatcher = KinesisBatchDispatcher({stream.name!r})\n"
+        "dispatcher.submit_payload({'name': 'Ada'})\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**stream.engine.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ended.stderr.count("1 records were not delivered yet") == 1
+    assert "call flush_payloads at the end" in ended.stderr
+    assert "close" not in ended.stderr.replace("never_closed", "")
 
 
 def test_the_programs_of_the_documentation_run(stream: Stream) -> None:

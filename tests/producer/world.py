@@ -10,7 +10,7 @@ from typing import Any
 from kcl_py.aggregation import deaggregate
 from kcl_py.aws.put import EntryAnswer
 from kcl_py.core.events import Failure, FailureKind
-from kcl_py.core.puts import PutRefused, PutSaid
+from kcl_py.core.puts import PutRefused, PutSaid, blames_entries
 from kcl_py.core.shards.graph import Shard
 from kcl_py.local.errors import AwsError
 from kcl_py.local.kinesis import Kinesis, KinesisSettings
@@ -27,8 +27,12 @@ BEGAN_AT = 1_700_000_000.0
 TIMEOUT_SECONDS = 10.0
 
 
-def refused(kind: FailureKind, code: str, *, passing: bool = True) -> PutRefused:
-    return PutRefused(kind=kind, passing=passing, code=code, message="said")
+def refused(
+    kind: FailureKind, code: str, *, passing: bool = True, blames_entries: bool = False
+) -> PutRefused:
+    return PutRefused(
+        kind=kind, passing=passing, code=code, message="said", blames_entries=blames_entries
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +148,15 @@ class World:
         with contextlib.suppress(AwsError):  # the last change is still under way
             self.call("SplitShard", ShardToSplit=shard_id, NewStartingHashKey=middle)
 
+    def merge(self, shard_id: str) -> None:
+        """Merge an open shard with the next one, if there is one."""
+        ranges = self.ranges()
+        next_one = ranges[shard_id][1] + 1
+        for other in self.open_shards():
+            if ranges[other][0] == next_one:
+                with contextlib.suppress(AwsError):  # as above
+                    self.call("MergeShards", ShardToMerge=shard_id, AdjacentShardToMerge=other)
+
     # -------------------------------------------------------------------------------- answering
 
     def _send(self, send: Send) -> None:
@@ -199,7 +212,11 @@ class World:
                 "ValidationException": FailureKind.INVALID,
             }
             return PutRefused(
-                kind=kinds[error.code], passing=False, code=error.code, message=error.message
+                kind=kinds[error.code],
+                passing=False,
+                code=error.code,
+                message=error.message,
+                blames_entries=blames_entries(error.message),
             )
         return [
             EntryAnswer(

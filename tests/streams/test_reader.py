@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeAlias
 
+import boto3.session
 import pytest
 
 from kcl_py.aggregation import Aggregate
@@ -80,6 +81,55 @@ def test_latest_leaves_out_what_was_there(make: MakeStream, kinesis: Any) -> Non
         went = put(kinesis, stream, range(5, 8))
 
         assert by_shard(records) == went
+
+
+def test_latest_is_where_the_block_is_entered(make: MakeStream, kinesis: Any) -> None:
+    stream = make()
+    put(kinesis, stream, range(5))
+    with Reader(stream, start="latest", max_records=3) as reader:
+        went = put(kinesis, stream, range(5, 8))
+
+        assert by_shard(reader) == went
+
+
+def test_latest_is_where_the_block_is_entered_on_a_loop_too(make: MakeStream, kinesis: Any) -> None:
+    stream = make()
+    put(kinesis, stream, range(5))
+
+    async def read() -> tuple[Went, list[ShardRecord]]:
+        async with Reader(stream, start="latest", max_records=3) as reader:
+            went = put(kinesis, stream, range(5, 8))
+            return went, [each async for each in reader]
+
+    went, found = asyncio.run(read())
+    assert by_shard(found) == went
+
+
+def test_a_block_that_cannot_begin_is_not_entered_and_leaves_nothing_open(
+    session: boto3.session.Session,
+) -> None:
+    stream = Stream("not-there", session=session)
+    readers = [Reader(stream), Reader(stream)]
+
+    async def enter() -> None:
+        async with readers[1]:
+            pytest.fail("entered")
+
+    with pytest.raises(StreamNotFound), readers[0]:
+        pytest.fail("entered")
+    with pytest.raises(StreamNotFound):
+        asyncio.run(enter())
+    assert [(reader._client, reader._pool) for reader in readers] == [(None, None)] * 2
+
+
+def test_silence_is_counted_from_where_somebody_waits(make: MakeStream) -> None:
+    """Not from where the block was entered: what was done in it meanwhile took its time."""
+    with Reader(make(), idle_timeout=0.2) as reader:
+        machine = reader._machine
+        assert machine is not None
+        entered_at = machine._idle_since
+        assert list(reader) == []
+        assert machine._idle_since > entered_at
 
 
 def test_on_a_loop(make: MakeStream, kinesis: Any) -> None:
@@ -224,7 +274,9 @@ def test_silence_is_not_taken_for_the_end_while_reads_fail(
         with caplog.at_level(logging.WARNING, "kcl_py"), pytest.raises(Throttled):
             list(Reader(stream, start="earliest", idle_timeout=0.5))
 
-    assert any(record.message.startswith("read.failed shard_id=") for record in caplog.records)
+    assert any(
+        record.message.startswith("reader.read_failed shard_id=") for record in caplog.records
+    )
 
 
 def test_a_stream_that_is_not_there_or_not_ready_says_so() -> None:

@@ -15,7 +15,7 @@ from kcl_py.errors import ConfigError, StreamNotFound, Unavailable
 from kcl_py.local.engine import Engine, EngineSettings
 from kcl_py.local.kinesis import KinesisSettings
 from kcl_py.local.process import EngineProcess
-from kcl_py.streams import Stream, ensure_stream, list_streams
+from kcl_py.streams import Reader, Stream, ensure_stream, list_streams
 from tests.local.worlds import FIRST, SECOND
 from tests.streams.conftest import MakeStream
 
@@ -40,17 +40,13 @@ def test_a_stream_is_made_once_and_described(make: MakeStream) -> None:
     assert (found.status, found.mode, found.open_shard_count) == ("ACTIVE", "provisioned", 3)
     assert (found.retention_hours, found.record_bytes_max) == (24, 1024**2)
     assert (found.encryption_key, found.enhanced_metrics, found.consumers) == (None, (), 0)
-    assert tags_of(stream) == {"team": "data"}
+    assert stream.tags() == {"team": "data"}
 
 
 def session_of(stream: Stream) -> boto3.session.Session:
-    session = stream._connection._session
+    session = stream._connection.session
     assert session is not None
     return session
-
-
-def tags_of(stream: Stream) -> dict[str, str]:
-    return stream._connection.admin.tags(stream._connection.address)
 
 
 def test_streams_are_listed(make: MakeStream) -> None:
@@ -103,6 +99,19 @@ def test_a_change_waits_for_another_one(make: MakeStream) -> None:
     assert stream.describe().open_shard_count == 4
 
 
+def test_what_cannot_be_resharded_is_refused_with_what_can(make: MakeStream) -> None:
+    stream = make(shards=3)
+    lower, upper = stream.split(FIRST)
+
+    with pytest.raises(ConfigError, match=rf"{lower.shard_id}.*{upper.shard_id}"):
+        stream.split(FIRST)
+    with pytest.raises(ConfigError, match=SECOND):
+        stream.merge(lower.shard_id, "shardId-000000000002")
+    with pytest.raises(ConfigError, match="start = 'at:' is no place to begin"):
+        Reader(stream, start="at:")
+    assert len(stream.shards(only_open=True)) == 4, "and nothing was changed"
+
+
 def test_retention_and_tags(make: MakeStream) -> None:
     stream = make(tags={"a": "1", "b": "2"})
 
@@ -111,7 +120,7 @@ def test_retention_and_tags(make: MakeStream) -> None:
     stream.set_tags({"a": None, "c": "3"})
 
     assert stream.describe().retention_hours == 36
-    assert tags_of(stream) == {"b": "2", "c": "3"}
+    assert stream.tags() == {"b": "2", "c": "3"}
 
 
 def test_scaling_changes_the_number_of_shards(make: MakeStream) -> None:
@@ -198,7 +207,7 @@ def test_a_change_whose_answer_gets_lost_is_made_once(kind: str) -> None:
         assert len(stream.shards()) == 4
         assert merged.is_open
         assert stream.describe().retention_hours == 48
-        assert tags_of(stream) == {"a": "b", "c": "d"}
+        assert stream.tags() == {"a": "b", "c": "d"}
         stream.delete()
         assert list_streams(session=session) == ()
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, assert_type
+from typing import Any, ClassVar, Literal, assert_type
 
 from kcl_py import (
     AnyProcessor,
@@ -217,6 +217,8 @@ def undelivered(error: Undelivered | PutFailed) -> None:
         assert_type(error.failures, Sequence[PutFailure])
     else:
         assert_type(error.failure, PutFailure)
+        assert_type(error.failure.cause, Literal["passing", "record", "stream"])
+        assert_type(error.failure.permanent, bool)
 
 
 def reshard() -> None:
@@ -228,7 +230,9 @@ def reshard() -> None:
     stream.set_mode("provisioned")
     stream.set_tags({"team": None})
     stream.encrypt(None)
+    assert_type(stream.tags(), Mapping[str, str])
     assert_type(list_streams(region="eu-west-1"), Sequence[str])
+    Producer(stream, config=ProducerConfig(put_timeout=5.0))
 
 
 def look(start: ReadFrom = "-15m") -> None:
@@ -240,5 +244,7 @@ def look(start: ReadFrom = "-15m") -> None:
 
 
 async def look_on() -> None:
+    async with Reader("people") as reader:
+        assert_type(reader, Reader)
     async for each in Reader("people", start=datetime.now(UTC), idle_timeout=5):
         assert_type(each.record, Record)

@@ -82,7 +82,9 @@ class DirectCall:
         if getattr(keys, "account_id", None) != route.account_id:
             self._forget(way)
             return self._ask_client(parameters, body)
-        answer = pool.ask(route.spell(keys, body, time.time()))
+        request = route.spell(keys, body, time.time())
+        del body  # of megabytes, perhaps, and whole in the request: not twice while we wait
+        answer = pool.ask(request)
         if answer.status == STATUS_OK:
             return self._decode(answer.body, answer.headers)
         raise self._refusal(answer)
@@ -131,8 +133,8 @@ class DirectCall:
             answer: Mapping[str, Any] = self._by_client(**parameters)
             return answer
         finally:
-            # A request holds a token.
-            self._call.prepared = None
+            # A request holds a token, and both hold the data.
+            self._call.prepared, self._call.body = None, b""
 
     def _watch(self) -> None:
         events, service = self._client.meta.events, self._client.meta.service_model.service_id

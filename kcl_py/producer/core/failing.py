@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kcl_py.producer.core.ledger import Ledger
     from kcl_py.producer.core.retrying import Retries
     from kcl_py.producer.core.routing import Router
+    from kcl_py.producer.results import Cause
 
 BROKEN_ANSWER: Final = "BrokenAnswer"
 
@@ -37,7 +38,7 @@ class Failing:
 
     def refused(self, units: list[Unit], said: PutRefused, now: float) -> None:
         """A whole request failed."""
-        if said.kind is FailureKind.INVALID and len(units) > 1:
+        if said.blames_entries and not said.passing and len(units) > 1:
             # One of them may be to blame: the others must not share its fate.
             for unit in units:
                 unit.attempts -= 1
@@ -51,7 +52,7 @@ class Failing:
         if said.passing:
             self._try_again(units, now)
         else:
-            self._give_up(units, now)
+            self._give_up(units, now, "record" if said.blames_entries else "stream")
 
     def unanswered(self, units: list[Unit], why: str, now: float) -> None:
         """An answer came that tells nothing."""
@@ -69,7 +70,7 @@ class Failing:
             if kind is FailureKind.THROTTLED:
                 self._ledger.counts.throttles += 1
             (lasting if kind is FailureKind.DENIED else passing).append(unit)
-        self._give_up(lasting, now)
+        self._give_up(lasting, now, "stream")
         self._try_again(passing, now)
 
     def _try_again(self, units: list[Unit], now: float) -> None:
@@ -82,7 +83,7 @@ class Failing:
                 spent.append(unit)
             else:
                 groups.setdefault(unit.attempts, []).append(unit)
-        self._give_up(spent, now)
+        self._give_up(spent, now, "passing")
         for attempts, group in groups.items():
             when = self._retries.next_time(attempts, now)
             in_time = [unit for unit in group if unit.expires > when]
@@ -92,11 +93,11 @@ class Failing:
                 if unit.expires <= when:
                     self._retries.add(unit.expires, [unit])
 
-    def _give_up(self, units: list[Unit], now: float) -> None:
+    def _give_up(self, units: list[Unit], now: float, cause: Cause) -> None:
         for unit in units:
             assert unit.error is not None
             items = items_of(unit)
             for item in items:
                 item.attempts = unit.attempts
-                self._ledger.hand_back(item, *unit.error)
+                self._ledger.hand_back(item, *unit.error, cause)
             self._router.settled(items, now)

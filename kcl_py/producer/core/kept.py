@@ -1,8 +1,12 @@
-"""What was not delivered, and has anybody been told? Kept until it is taken back."""
+"""What was not delivered, and has anybody been told? Kept until somebody has it.
+
+One rule for all who ask: the hook, if there is one, is called with every failure, once; `result()`
+tells of its own record whenever it is asked; and `flush` and `close` hand over, once, what none of
+these has told anybody. A hook that raised has told nobody.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,64 +20,66 @@ class Kept:
     Attributes:
         item: The record as it was put, without its data.
         room: Bytes of the buffer that it takes.
+        owed: The hook is to be called with it, or is just at it.
         told: Somebody has it: a hook returned, or `result()` raised it, or a flush returned it.
-        is_here: It is still kept.
     """
 
-    __slots__ = ("failure", "is_here", "item", "room", "told")
+    __slots__ = ("failure", "item", "owed", "room", "told")
 
-    def __init__(self, failure: PutFailure, item: Item, room: int) -> None:
+    def __init__(self, failure: PutFailure, item: Item, room: int, *, owed: bool) -> None:
         self.failure = failure
         self.item = item
         self.room = room
+        self.owed = owed
         self.told = False
-        self.is_here = True
 
 
 class KeptFailures:
-    """Failures since the last flush, oldest first.
+    """Failures that somebody is still to be told of, oldest first.
 
     Attributes:
         room: Bytes of the buffer that they take together.
-        told_room: Bytes of those that somebody has been told of, which make room when it is needed.
     """
 
     def __init__(self) -> None:
         self.room = 0
-        self.told_room = 0
-        self._all: deque[Kept] = deque()
+        self._all: dict[Kept, None] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
     def add(self, kept: Kept) -> None:
         """Keep one more."""
-        self._all.append(kept)
+        self._all[kept] = None
         self.room += kept.room
 
-    def tell(self, kept: Kept) -> None:
-        """Note that somebody has it."""
-        if not kept.told:
-            kept.told = True
-            if kept.is_here:
-                self.told_room += kept.room
+    def tell(self, kept: Kept) -> int:
+        """Note that `result()` has raised it; return how many bytes that sets free."""
+        kept.told = True
+        return self._let_go(kept)
 
-    def forget_told(self) -> int:
-        """Forget what somebody has been told; return how many bytes that sets free."""
-        freed = self.told_room
-        if freed:
-            for kept in self._all:
-                kept.is_here = not kept.told
-            self._all = deque(kept for kept in self._all if kept.is_here)
-            self.room -= freed
-            self.told_room = 0
-        return freed
+    def hook_ended(self, kept: Kept, *, returned: bool) -> int:
+        """Note that the hook was called with it; one that raised has told nobody."""
+        kept.owed = False
+        kept.told = kept.told or returned
+        return self._let_go(kept)
 
-    def take(self) -> list[Kept]:
-        """Hand all over; whoever asked is told by that."""
-        taken = list(self._all)
+    def take(self, *, owed: bool = False) -> list[Kept]:
+        """Hand over what nobody was told of; whoever asked is told by that.
+
+        Args:
+            owed: Also what the hook has not been told yet; it is not called with it any more.
+        """
+        taken = [kept for kept in self._all if not kept.told and (owed or not kept.owed)]
         for kept in taken:
-            kept.is_here = False
-        self._all.clear()
-        self.room = self.told_room = 0
+            kept.told, kept.owed = True, False
+            self._let_go(kept)
         return taken
+
+    def _let_go(self, kept: Kept) -> int:
+        # While the hook is to be called its queue has the data.
+        if not kept.told or kept.owed or kept not in self._all:
+            return 0
+        del self._all[kept]
+        self.room -= kept.room
+        return kept.room

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kcl_py.core.puts import EntrySaid
     from kcl_py.producer.config import ProducerConfig
+    from kcl_py.producer.results import Cause
 
 
 class Ledger:
@@ -28,6 +29,7 @@ class Ledger:
         heard: Records that ended and for which somebody waits; whoever runs the core empties it.
         failed: What was handed back since; emptied likewise.
         epoch: How many flushes have begun.
+        has_hook: Somebody wants to be called with every failure.
     """
 
     def __init__(self, config: ProducerConfig) -> None:
@@ -38,6 +40,7 @@ class Ledger:
         self.kept = KeptFailures()
         self.counts = ProducerCounters()
         self.epoch = 0
+        self.has_hook = False
         self._budget = config.buffer_bytes
         self._ttl = config.record_ttl
         # A packed record is there twice: in its parcel, and to be handed back.
@@ -50,9 +53,7 @@ class Ledger:
         """Take a record in; False: there is no room."""
         room = item.size * self._copies + ITEM_BYTES
         if self.used + room > self._budget:
-            self.used -= self.kept.forget_told()
-            if self.used + room > self._budget:
-                return False
+            return False
         self.used += room
         self.pending += 1
         item.expires = now + self._ttl
@@ -67,7 +68,7 @@ class Ledger:
     def has_room(self, item: Item) -> bool:
         """Whether `accept` would take this record."""
         room = item.size * self._copies + ITEM_BYTES
-        return self.used - self.kept.told_room + room <= self._budget
+        return self.used + room <= self._budget
 
     def is_full_of_failures(self) -> bool:
         """Whether nothing is on its way that could make room."""
@@ -104,7 +105,7 @@ class Ledger:
         self.used -= size * self._copies + count * ITEM_BYTES
         self._leave(items, count)
 
-    def hand_back(self, item: Item, code: str, message: str) -> None:
+    def hand_back(self, item: Item, code: str, message: str, cause: Cause = "passing") -> None:
         """A record that will not be delivered."""
         room = item.size * self._copies + ITEM_BYTES
         failure = PutFailure(
@@ -114,8 +115,9 @@ class Ledger:
             error_code=code,
             error_message=message,
             attempts=item.attempts,
+            cause=cause,
         )
-        kept = Kept(failure, item, room)
+        kept = Kept(failure, item, room, owed=self.has_hook)
         item.outcome = kept
         item.data = b""
         self.kept.add(kept)
@@ -125,10 +127,23 @@ class Ledger:
             self.heard.append(item)
         self._leave((item,), 1)
 
-    def take_kept(self) -> list[Kept]:
-        """Hand over all failures since last time, and their room."""
-        self.used -= self.kept.room
-        return self.kept.take()
+    def take_kept(self, *, owed: bool = False) -> list[Kept]:
+        """Hand over the failures that nobody was told of, and their room.
+
+        Args:
+            owed: Also those that the hook was not told of yet.
+        """
+        taken = self.kept.take(owed=owed)
+        self.used -= sum(kept.room for kept in taken)
+        return taken
+
+    def tell(self, kept: Kept) -> None:
+        """Note that `result()` has raised a failure."""
+        self.used -= self.kept.tell(kept)
+
+    def hook_ended(self, kept: Kept, *, returned: bool) -> None:
+        """Note that the hook was called with a failure."""
+        self.used -= self.kept.hook_ended(kept, returned=returned)
 
     # ------------------------------------------------------------------------------------ flushes
 

@@ -147,7 +147,9 @@ class ProducerCore:
         if isinstance(answer, Failure):
             if answer.kind is FailureKind.GONE:
                 for item in router.take_unrouted():
-                    self.ledger.hand_back(item, "ResourceNotFoundException", answer.message)
+                    self.ledger.hand_back(
+                        item, "ResourceNotFoundException", answer.message, "stream"
+                    )
             elif not self._listing.is_possible:
                 router.go_without_map(now)
         else:
@@ -263,8 +265,9 @@ class ProducerCore:
             self.ledger.hand_back(item, EXPIRED, f"it could not be sent for {seconds:.1f} s")
         else:
             code, message = item.error
+            said = message.removeprefix(f"{code}: ")
             self.ledger.hand_back(
-                item, code, f"not delivered for {seconds:.1f} s; the last time: {message}"
+                item, code, f"not delivered for {seconds:.1f} s; the last time: {said}"
             )
 
     # ------------------------------------------------------------------------------------ sending

@@ -1,0 +1,113 @@
+"""How is a client of boto3 made? With timeouts of ours, and a plain word when it cannot be.
+
+Making clients is not thread-safe; whoever makes them does it once, at start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, NoRegionError
+
+from kcl_py.aws.failures import public_error
+from kcl_py.errors import ConfigError, KclError, NoCredentials
+
+if TYPE_CHECKING:
+    import boto3.session
+
+
+def client_config(
+    connect_seconds: float,
+    read_seconds: float,
+    *,
+    connections: int,
+    validate: bool = True,
+    attempts: int = 1,
+) -> Config:
+    """What all our clients share.
+
+    Args:
+        connect_seconds: For a connection.
+        read_seconds: For silence, not for a whole answer.
+        connections: How many threads use it at most.
+        validate: Off where requests hold nothing but what we spelled ourselves.
+        attempts: How often a call is sent at most.
+    """
+    return Config(
+        # `max_attempts` would count the retries.
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
+        max_pool_connections=connections,
+        tcp_keepalive=True,
+        parameter_validation=validate,
+        user_agent_extra="lib/kcl_py",
+    )
+
+
+def make_client(
+    session: boto3.session.Session,
+    service: str,
+    *,
+    config: Config,
+    region: str | None,
+    endpoint_url: str | None,
+    **more: Any,  # noqa: ANN401 - whatever boto3.client takes
+) -> Any:  # noqa: ANN401 - a client
+    """Ask a session for a client; to be called in `told_plainly`.
+
+    Args:
+        session: Only asked, never changed.
+        service: Its name in boto3.
+        config: See `client_config`.
+        region: None: that of the session.
+        endpoint_url: None: as boto3 finds it.
+        more: More of what `boto3.client` takes.
+
+    Raises:
+        ConfigError: The endpoint is none.
+    """
+    try:
+        return session.client(  # type: ignore[call-overload]  # the service is no literal here
+            service, config=config, region_name=region, endpoint_url=endpoint_url, **more
+        )
+    except ValueError as error:
+        if isinstance(error, BotoCoreError):
+            raise
+        raise ConfigError(f"the endpoint {endpoint_url!r} of {service} is no URL") from None
+
+
+def need_credentials(session: boto3.session.Session) -> None:
+    """Refuse a session without credentials.
+
+    Raises:
+        NoCredentials: It has none.
+    """
+    if session.get_credentials() is None:
+        raise NoCredentials(
+            "no AWS credentials were found; set a profile (AWS_PROFILE, --profile), a role, or keys"
+        )
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn what boto3 raises while clients are made into errors of ours.
+
+    Raises:
+        ConfigError: No region, a bad profile or endpoint.
+        NoCredentials: There are none.
+    """
+    try:
+        yield
+    except KclError:
+        raise
+    except NoRegionError:
+        raise ConfigError(
+            "no AWS region is known; set region in the configuration (--region), "
+            "AWS_DEFAULT_REGION, or the region of the profile"
+        ) from None
+    except BotoCoreError as error:
+        raise public_error(error, "boto3:client") from None
