@@ -26,6 +26,7 @@ from kcl_py import (
     WorkerConfig,
 )
 from kcl_py.cli.main import whole_app
+from kcl_py.config import NoticeConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import env_name, known_settings, parse_setting
 
@@ -39,6 +40,7 @@ CLASSES = {
     "table": TableConfig,
     "reading": PollingConfig,
     "delivery": DeliveryConfig,
+    "notices": NoticeConfig,
 }
 
 JAVA = {
