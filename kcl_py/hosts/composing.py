@@ -100,7 +100,10 @@ def notice_plan(
         return _plan_of_ec2(config, endpoint, session)
     if endpoint is not None and notices.watch == "ec2":
         return _plan_of_ec2(config, endpoint, session)
-    _tell_unwatched(notices, is_forbidden=place == "ec2" and endpoint is None)
+    if notices.lifecycle_hook is not None:
+        because = _why_unwatched(notices, is_forbidden=endpoint is None)
+        facts = {"because": because, "hook": notices.lifecycle_hook}
+        _log.warning("notices.unwatched", extra=facts)
     if notices.watch == "auto" and place == "ecs":
         return NoticePlan([TaskNotices(Ecs(env[ECS_VARIABLE]))], None, drain_on_rebalance=False)
     return None
@@ -121,15 +124,10 @@ def _plan_of_ec2(
     )
 
 
-def _tell_unwatched(notices: NoticeConfig, *, is_forbidden: bool) -> None:
-    because = f"{DISABLED_VARIABLE} is set" if is_forbidden else "this is no EC2 instance"
+def _why_unwatched(notices: NoticeConfig, *, is_forbidden: bool) -> str:
     if notices.watch == "off":
-        because = "notices.watch is off"
-    if notices.lifecycle_hook is not None:
-        facts = {"because": because, "hook": notices.lifecycle_hook}
-        _log.warning("notices.unwatched", extra=facts)
-    elif is_forbidden:
-        _log.info("notices.unwatched", extra={"because": because, "hook": None})
+        return "notices.watch is off"
+    return f"{DISABLED_VARIABLE} is set" if is_forbidden else "this is no EC2 instance"
 
 
 def _actions(

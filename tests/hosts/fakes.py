@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import queue
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+from kcl_py.shell.clock import SYSTEM_CLOCK
+
 INSTANCE_ID = "i-0123456789abcdef0"
 GROUP = "people-workers"
+_MARK = "MARK=heard so far"
 TASK_ID = "158d1c8083dd49d6b527399fd6414f5c"
 TASK_ARN = f"arn:aws:ecs:us-east-1:111122223333:task/people/{TASK_ID}"
 SPOT = json.dumps({"action": "terminate", "time": "2026-11-21T08:22:00Z"})
@@ -27,6 +32,7 @@ class Asked:
     path: str
     headers: Mapping[str, str]
     body: str
+    at: float  # on the clock of the audit logs
 
 
 @dataclass
@@ -62,7 +68,8 @@ class Service:
             def _serve(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length).decode()
-                asked = Asked(self.command, self.path, dict(self.headers.items()), body)
+                at = SYSTEM_CLOCK.now()
+                asked = Asked(self.command, self.path, dict(self.headers.items()), body, at)
                 service.asked.append(asked)
                 if service.hangs is not None:
                     service.hangs.wait(30.0)
@@ -190,3 +197,38 @@ class FakeAutoScaling(Service):
         """What was asked for so far."""
         forms = [parse_qs(asked.body) for asked in self.asked]
         return [{name: values[0] for name, values in form.items()} for form in forms]
+
+
+class Systemd:
+    """The other end of the socket; reads all the time, since a full queue would block who sends."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self._address)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def heard(self) -> list[str]:
+        """What was sent since the last look, a text for each datagram."""
+        self._send(_MARK)
+        return list(iter(self._heard.get, _MARK))
+
+    def close(self) -> None:
+        """Read no more."""
+        self._send("")
+        self._thread.join(10.0)
+        self._socket.close()
+
+    @property
+    def _address(self) -> str:
+        return "\0" + self.path[1:] if self.path.startswith("@") else self.path
+
+    def _listen(self) -> None:
+        while text := self._socket.recv(4096).decode():
+            self._heard.put(text)
+
+    def _send(self, text: str) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(text.encode(), self._address)
