@@ -63,7 +63,9 @@ def run_processes(order: Order) -> int:
     config = order.shared.worker_config()
     _ = order.shared.timeout_seconds
     # Asked here, for all: a lifecycle hook must hear of the end of the last one, not of the first.
-    plan = notice_plan(config, process_environment(), read_hints(), make_session(order.shared))
+    plan = notice_plan(
+        config, process_environment(), read_hints(), lambda: make_session(order.shared)
+    )
     if order.ready_file is None and address_here() is None:
         return _Supervisor(order, None, plan).run()
     with tempfile.TemporaryDirectory(prefix="kcl-run-") as directory:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kcl_py._config_notices import NoticeConfig
 from kcl_py._environment import process_environment
@@ -26,7 +26,13 @@ from kcl_py.hosts.watch import NoticeWatch
 if TYPE_CHECKING:
     import boto3.session
 
+MakeSession: TypeAlias = Callable[[], "boto3.session.Session | None"]
+
 _log = logging.getLogger(__name__)
+
+
+def _default_session() -> None:
+    """None: the default chain of boto3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +76,12 @@ def companions_for(
     """
     found = process_environment() if env is None else env
     made: list[Companion] = []
+    plan = notice_plan(config, found, read_hints(), lambda: session)
+    if plan is not None:
+        made.append(plan.companion())
     address = address_of(found, os.getpid())
     if address is not None:
         made.append(SystemdNotifier(address))
-    plan = notice_plan(config, found, read_hints(), session)
-    if plan is not None:
-        made.append(plan.companion())
     return made
 
 
@@ -83,9 +89,15 @@ def notice_plan(
     config: WorkerConfig,
     env: Mapping[str, str],
     hints: Hints,
-    session: boto3.session.Session | None = None,
+    make_session: MakeSession = _default_session,
 ) -> NoticePlan | None:
     """Whom to ask; None: nobody.
+
+    Args:
+        config: Its `notices`, and its region.
+        env: Environment variables.
+        hints: What the firmware says.
+        make_session: Called once the lifecycle hook has something to hear, and not before.
 
     Raises:
         ConfigError: `notices.watch` is ec2, and the environment forbids to ask.
@@ -97,9 +109,9 @@ def notice_plan(
             "unset that, or set notices.watch=off"
         )
     if endpoint is not None and place == "ec2" and notices.watch == "auto":
-        return _plan_of_ec2(config, endpoint, session)
+        return _plan_of_ec2(config, endpoint, make_session)
     if endpoint is not None and notices.watch == "ec2":
-        return _plan_of_ec2(config, endpoint, session)
+        return _plan_of_ec2(config, endpoint, make_session)
     if notices.lifecycle_hook is not None:
         because = _why_unwatched(notices, is_forbidden=endpoint is None)
         facts = {"because": because, "hook": notices.lifecycle_hook}
@@ -109,14 +121,12 @@ def notice_plan(
     return None
 
 
-def _plan_of_ec2(
-    config: WorkerConfig, endpoint: str, session: boto3.session.Session | None
-) -> NoticePlan:
+def _plan_of_ec2(config: WorkerConfig, endpoint: str, make_session: MakeSession) -> NoticePlan:
     imds, notices = Imds(endpoint), config.notices
     hook = None
     if notices.lifecycle_hook is not None:
         name = notices.lifecycle_hook
-        hook = Hook(name, lambda: _actions(config, imds, name, session))
+        hook = Hook(name, lambda: _actions(config, imds, name, make_session))
     return NoticePlan(
         [ImdsNotices(kind, imds) for kind in ("spot", "lifecycle", "rebalance")],
         hook,
@@ -131,7 +141,7 @@ def _why_unwatched(notices: NoticeConfig, *, is_forbidden: bool) -> str:
 
 
 def _actions(
-    config: WorkerConfig, imds: Imds, hook: str, session: boto3.session.Session | None
+    config: WorkerConfig, imds: Imds, hook: str, make_session: MakeSession
 ) -> LifecycleActions:
     """Find out whom the hook waits for; in the thread of the watch, since it may take a moment."""
     from kcl_py.aws.lifecycle import AutoScalingActions  # noqa: PLC0415 - rarely needed, and slow
@@ -145,5 +155,5 @@ def _actions(
         )
     region = config.region or (imds.get(REGION_PATH) or "").strip() or None
     return AutoScalingActions(
-        session=session, region=region, group=group, hook=hook, instance=instance
+        session=make_session(), region=region, group=group, hook=hook, instance=instance
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from kcl_py.errors import ConfigError
 from kcl_py.hosts.lifecycle import Hook
 from kcl_py.hosts.notices import NoAnswer, Notice, NoticeSource
 from kcl_py.hosts.watching import AnsweredAgain, Finding, Seen, Unanswered, Watching
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class NoticeWatch:
-    """Asks each source when it is due. Never raises, never ends a worker but by draining it.
+    """Asks each source when it is due. Never ends a worker but by draining it.
 
     Args:
         sources: Whom to ask.
@@ -29,6 +30,9 @@ class NoticeWatch:
         hook: Told once a drain that a lifecycle notice began, or met, is over.
         drain_on_rebalance: Whether the early hint drains.
         now: Seconds on a clock that never jumps.
+
+    Raises:
+        ConfigError: Two sources have one name.
     """
 
     def __init__(
@@ -41,6 +45,9 @@ class NoticeWatch:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sources = {source.name: source for source in sources}
+        if len(self._sources) < len(sources):
+            names = ", ".join(source.name for source in sources)
+            raise ConfigError(f"two sources of notices have one name ({names}); rename one")
         self._drain = drain
         self._hook = hook
         self._now = now
@@ -90,6 +97,9 @@ class NoticeWatch:
             notice = self._sources[name].ask()
         except NoAnswer as error:
             return self._watching.failed(name, self._now(), str(error))
+        except Exception as error:  # noqa: BLE001 - a bug of one source must not silence the others
+            problem = f"{type(error).__name__}: {error}"
+            return self._watching.failed(name, self._now(), problem)
         return self._watching.answered(name, self._now(), notice)
 
     def _act(self, finding: Finding) -> None:

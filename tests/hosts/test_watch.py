@@ -212,13 +212,46 @@ def test_a_hook_that_cannot_be_told_is_told_of_and_nothing_ends(
     assert events(caplog)[-1] == "lifecycle.not_completed"
 
 
+def test_a_bug_of_a_source_is_told_and_the_others_are_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watch, drains, _ = watch_of(
+        Source("mine", ZeroDivisionError("bug")), Source("spot", Notice("spot", "stop"))
+    )
+    watch.look()
+
+    assert drains == ["drain"]
+    assert events(caplog) == ["notices.unanswered", "notice.seen"]
+    assert vars(caplog.records[0])["problem"] == "ZeroDivisionError: bug"
+
+
 def test_a_bug_of_ours_is_told_and_the_worker_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    watch, drains, _ = watch_of(Source("spot", ZeroDivisionError("bug")))
+    def drain() -> None:
+        raise ZeroDivisionError("bug")
+
+    asked = threading.Event()
+    watch = NoticeWatch([_Last("spot", Notice("spot", "stop"), asked=asked)], drain)
     watch.start()
+    assert asked.wait(PATIENCE_SECONDS)
     watch.finish()
 
-    assert drains == []
-    assert events(caplog) == ["notices.watched", "notices.broken"]
+    assert events(caplog) == ["notices.watched", "notice.seen", "notices.broken"]
+
+
+@dataclass
+class _Last(Source):
+    """Tells that it was asked."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self) -> Notice | None:
+        self.asked.set()
+        return super().ask()
+
+
+def test_two_sources_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigError, match="spot, spot"):
+        watch_of(Source("spot"), Source("spot"))
 
 
 def test_a_companion_drains_its_worker_in_a_thread_of_its_own() -> None:
@@ -346,7 +379,7 @@ def test_what_runs_beside_a_worker_of_kcl_run() -> None:
 
     assert companions_for(WorkerConfig(), env=quiet) == []
     made = companions_for(WorkerConfig(), env=ECS | systemd)
-    assert [type(each) for each in made] == [SystemdNotifier, Notices]
+    assert [type(each) for each in made] == [Notices, SystemdNotifier]
 
 
 def test_the_hook_is_found_by_the_metadata(
@@ -359,7 +392,7 @@ def test_the_hook_is_found_by_the_metadata(
     config = WorkerConfig(notices=NoticeConfig(lifecycle_hook="leave"))
     with imds.running():
         env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url}
-        plan = notice_plan(config, env, Hints(), session)
+        plan = notice_plan(config, env, Hints(), lambda: session)
         assert plan is not None
         watch = plan.watch(lambda: None)
         watch.look()
