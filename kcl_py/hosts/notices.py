@@ -18,7 +18,7 @@ __all__ = [
     "parse_task_status",
 ]
 
-NoticeKind: TypeAlias = Literal["spot", "lifecycle", "rebalance", "task"]
+NoticeKind: TypeAlias = Literal["spot", "lifecycle", "rebalance", "task", "other"]
 
 TEXT_LENGTH_MAX: Final = 200
 """Of what is quoted from an answer."""
@@ -43,7 +43,8 @@ class Notice:
 
     Attributes:
         kind: spot: EC2 takes the machine back, in two minutes at most. lifecycle: its Auto Scaling
-            group ends it. rebalance: EC2 may take it back soon. task: ECS stops the task.
+            group ends it. rebalance: EC2 may take it back soon. task: ECS stops the task. other: of
+            a source of your own.
         action: What will be done, in the words of the service.
         at: When, in the words of the service; None: it does not say.
     """
