@@ -143,6 +143,14 @@ def test_a_task_of_ecs_with_all_its_containers(machine: Machine, ecs: FakeEcs) -
     assert cpu.fraction() == pytest.approx(1.0 / 4.0 / 0.5)
 
 
+def test_a_container_that_starts_has_no_statistics_yet() -> None:
+    used = '{"cpu_stats": {"cpu_usage": {"total_usage": 2500000000}}}'
+
+    assert parse_cpu_seconds(f'{{"a": null, "b": {used}}}') == 2.5
+    with pytest.raises(NoAnswer, match="no statistics"):
+        parse_cpu_seconds('{"a": null}')
+
+
 def test_figures_of_two_sources_are_not_compared(machine: Machine, ecs: FakeEcs) -> None:
     machine.write("proc/stat", PROC_STAT.format(busy=100))
     cpu = machine.cpu(ECS_CONTAINER_METADATA_URI_V4=ecs.address)

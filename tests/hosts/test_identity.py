@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_py import ConfigError, Worker, WorkerConfig
+from kcl_py.hosts import identity
 from kcl_py.hosts.ecs import TaskFacts, parse_container
 from kcl_py.hosts.identity import find_name, named_after_host, read_hints, task_name
 from kcl_py.hosts.notices import NoAnswer
@@ -133,10 +134,18 @@ def test_elsewhere_the_host_gives_the_name(env: Mapping[str, str]) -> None:
     assert named_after_host(WorkerConfig(), env, sys=NOWHERE) == WorkerConfig()
 
 
-def test_a_service_that_hangs_delays_a_start_by_no_more_than_was_granted(imds: FakeImds) -> None:
-    imds.hangs = threading.Event()
+def test_a_service_that_hangs_delays_a_start_by_no_more_than_was_granted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_started = threading.Event()
 
-    assert named_after_host(WorkerConfig(), at(imds), sys=NOWHERE, wait=0.01) == WorkerConfig()
+    def find(*_: object) -> str | None:
+        has_started.wait()  # for ever, if the start waits for this
+        return None
+
+    monkeypatch.setattr(identity, "find_name", find)
+    assert named_after_host(WorkerConfig(), {}, sys=NOWHERE, wait=0.01) == WorkerConfig()
+    has_started.set()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
@@ -156,7 +165,7 @@ def test_what_is_no_instance_id_is_no_name(imds: FakeImds, text: str) -> None:
 
 @given(
     task=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
-    container=st.text(max_size=255),
+    container=st.text(max_size=255) | st.from_regex(r"[A-Za-z0-9_-]{20,255}", fullmatch=True),
 )
 def test_every_task_gives_a_name_within_the_rules(task: str, container: str) -> None:
     name = task_name(TaskFacts(task, container))

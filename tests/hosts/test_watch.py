@@ -382,14 +382,31 @@ def test_what_runs_beside_a_worker_of_kcl_run() -> None:
     assert [type(each) for each in made] == [Notices, SystemdNotifier]
 
 
-def test_the_hook_is_found_by_the_metadata(
-    scaling: FakeAutoScaling, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("config", "group", "region"),
+    [
+        (WorkerConfig(notices=NoticeConfig(lifecycle_hook="leave")), GROUP, "us-east-1"),
+        (
+            WorkerConfig(
+                region="eu-west-1",
+                notices=NoticeConfig(lifecycle_hook="leave", auto_scaling_group="mine"),
+            ),
+            "mine",
+            "eu-west-1",
+        ),
+    ],
+)
+def test_the_hook_is_found_by_the_settings_or_the_metadata(
+    scaling: FakeAutoScaling,
+    monkeypatch: pytest.MonkeyPatch,
+    config: WorkerConfig,
+    group: str,
+    region: str,
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_AUTO_SCALING", scaling.url)
     session = boto3.session.Session(aws_access_key_id="a", aws_secret_access_key="b")
     imds = FakeImds()
     imds.say("autoscaling/target-lifecycle-state", "Terminated")
-    config = WorkerConfig(notices=NoticeConfig(lifecycle_hook="leave"))
     with imds.running():
         env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url}
         plan = notice_plan(config, env, Hints(), lambda: session)
@@ -400,9 +417,9 @@ def test_the_hook_is_found_by_the_metadata(
         watch.finish()
 
     [said] = scaling.said
-    assert said["AutoScalingGroupName"] == GROUP
+    assert said["AutoScalingGroupName"] == group
     assert said["InstanceId"] == INSTANCE_ID
-    assert "/us-east-1/autoscaling/" in scaling.asked[0].headers["Authorization"]
+    assert f"/{region}/autoscaling/" in scaling.asked[0].headers["Authorization"]
 
 
 def test_a_group_that_the_metadata_does_not_name_has_a_way_out(
