@@ -29,6 +29,7 @@ from kcl_py import (
 )
 from kcl_py._kcl_names import KCL_NAMES
 from kcl_py.cli.main import whole_app
+from kcl_py.config import NoticeConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import env_name, known_settings, parse_setting
 
@@ -42,6 +43,7 @@ CLASSES = {
     "table": TableConfig,
     "reading": PollingConfig,
     "delivery": DeliveryConfig,
+    "notices": NoticeConfig,
 }
 
 JAVA = {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 from kcl_py._config_checks import check_count as _check_count
 from kcl_py._config_checks import check_number as _check_number
+from kcl_py._config_notices import NoticeConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import apply_settings, parse_setting, settings_from_env
 
@@ -27,6 +28,7 @@ __all__ = [
     "DeliveryConfig",
     "InitialPosition",
     "LeaseConfig",
+    "NoticeConfig",
     "OnError",
     "PollingConfig",
     "TableConfig",
@@ -274,7 +276,8 @@ class WorkerConfig:
     Attributes:
         initial_position: Where a shard without a checkpoint starts. KCL: initialPositionInStream.
         worker_name: Readable prefix; the id in the table is `<worker_name or host>-<pid>-<random>`,
-            new for every Worker object. KCL: workerIdentifier.
+            new for every Worker object. `kcl run` and `Worker.from_env` take the ECS task or EC2
+            instance before the host. KCL: workerIdentifier.
         stop_grace: Seconds for drain, final checkpoints and handover; below the 30 s that ECS and
             Kubernetes grant by default.
         on_error: What an exception of the processor leads to.
@@ -282,6 +285,7 @@ class WorkerConfig:
         table: The lease table.
         reading: How shards are read.
         delivery: How records reach the processor.
+        notices: Which notices of the machine start a drain.
         region: AWS region; None: as boto3 finds it.
         kinesis_endpoint_url: Another address for Kinesis; None: as boto3 finds it.
         dynamodb_endpoint_url: Another address for DynamoDB; None: as boto3 finds it.
@@ -297,6 +301,7 @@ class WorkerConfig:
     table: TableConfig = field(default_factory=TableConfig)
     reading: PollingConfig = field(default_factory=PollingConfig)
     delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
+    notices: NoticeConfig = field(default_factory=NoticeConfig)
     region: str | None = None
     kinesis_endpoint_url: str | None = None
     dynamodb_endpoint_url: str | None = None

@@ -22,6 +22,7 @@ from kcl_py.config import WorkerConfig
 from kcl_py.core.events import StopAsked
 from kcl_py.core.worker_core import WorkerCore
 from kcl_py.errors import ConfigError, KclError, ServiceError, StopTimeout
+from kcl_py.hosts.identity import named_after_host
 from kcl_py.processor import ProcessorLike, classify
 from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.clock import SYSTEM_CLOCK
@@ -129,7 +130,7 @@ class Worker:
             app_name=found["KCL_APP_NAME"],
             stream=found["KCL_STREAM"],
             processor=processor,
-            config=WorkerConfig.from_env(found, file=file),
+            config=named_after_host(WorkerConfig.from_env(found, file=file), found),
         )
 
     # ----------------------------------------------------------------------------------- running

@@ -165,12 +165,12 @@ class WorkerFactory:
         """Start one; do not wait until it is ready.
 
         Args:
-            name: Names its files, and begins its worker id.
+            name: Names its files, and begins its worker id unless the settings name one.
             environment: More variables, for this one alone.
         """
         audit_log = self.directory / f"{name}.audit.jsonl"
         ready_file = self.directory / f"{name}.ready.json"
-        settings = {**self.settings, "worker_name": name}
+        settings = {"worker_name": name, **self.settings}
         arguments = [
             "run",
             self.processor,

@@ -19,15 +19,23 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TypeAlias
 
+from kcl_py._environment import process_environment
 from kcl_py.cli.errors import ExitCode
+from kcl_py.cli.notifying import Notifying, address_here, without_systemd
 from kcl_py.cli.options import Shared
 from kcl_py.cli.ready import read_ready, say_ready
 from kcl_py.cli.restarts import Next, Restarts, shown
+from kcl_py.cli.session import make_session
+from kcl_py.hosts.composing import NoticePlan, notice_plan
+from kcl_py.hosts.identity import read_hints
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from kcl_py.shell.signals import EXIT_CODE_BASE, end_now
 
 _LOOK_SECONDS: Final = 0.5
 """How often the main thread looks up: a signal may have reached another thread meanwhile."""
+
+_NO_NOTICES: Final = ("--set=notices.watch=off", "--set=notices.lifecycle_hook=none")
+"""For each process; the supervisor heeds notices for all."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +60,16 @@ def run_processes(order: Order) -> int:
     """Run N workers until SIGTERM or SIGINT, or until none is left; returns the exit code."""
     order.shared.needed_app()
     order.shared.needed_stream()
-    order.shared.worker_config()
+    config = order.shared.worker_config()
     _ = order.shared.timeout_seconds
-    if order.ready_file is None:
-        return _Supervisor(order, None).run()
+    # Asked here, for all: a lifecycle hook must hear of the end of the last one, not of the first.
+    plan = notice_plan(
+        config, process_environment(), read_hints(), lambda: make_session(order.shared)
+    )
+    if order.ready_file is None and address_here() is None:
+        return _Supervisor(order, None, plan).run()
     with tempfile.TemporaryDirectory(prefix="kcl-run-") as directory:
-        return _Supervisor(order, Path(directory)).run()
+        return _Supervisor(order, Path(directory), plan).run()
 
 
 def arguments_of(shared: Shared) -> list[str]:
@@ -79,13 +91,20 @@ class _Ended:
     code: int
 
 
-_Mail: TypeAlias = "_Ended | signal.Signals"
+@dataclass(frozen=True, slots=True)
+class _NoticeSeen:
+    """The machine will end."""
+
+
+_Mail: TypeAlias = "_Ended | _NoticeSeen | signal.Signals"
 
 
 class _Supervisor:
     """Starts, waits, passes on. What to do is decided by `Restarts`."""
 
-    def __init__(self, order: Order, directory: Path | None) -> None:
+    def __init__(
+        self, order: Order, directory: Path | None, plan: NoticePlan | None = None
+    ) -> None:
         self._order = order
         self._directory = directory
         self._restarts = Restarts(order.count, SYSTEM_CLOCK.now(), random.Random())
@@ -93,13 +112,19 @@ class _Supervisor:
         self._mail: queue.SimpleQueue[_Mail] = queue.SimpleQueue()  # safe in signal handlers
         self._is_ready_said = False
         self._signals = 0
+        self._notices = None if plan is None else plan.watch(lambda: self._mail.put(_NoticeSeen()))
+        address = address_here()
+        self._systemd: Notifying | None = None
+        if address is not None and directory is not None:
+            self._systemd = Notifying(address, directory)
 
     def run(self) -> int:
-        with _signals_to(self._mail), self._none_left_behind():
+        with _signals_to(self._mail), self._none_left_behind(), self._notices_heeded():
             while not self._restarts.is_over:
                 for number in self._restarts.due(SYSTEM_CLOCK.now()):
                     self._start(number)
                 self._look_whether_ready()
+                self._look_whether_alive()
                 with contextlib.suppress(queue.Empty):
                     self._take(self._mail.get(timeout=self._patience()))
         return self._restarts.exit_code
@@ -114,12 +139,18 @@ class _Supervisor:
         if isinstance(mail, _Ended):
             self._ended(mail.number, mail.code)
             return
+        if isinstance(mail, _NoticeSeen):
+            self._drain()
+            return
         self._signals += 1
         if self._signals > 1:
             self._kill_all()
             if self._directory is not None:
                 shutil.rmtree(self._directory, ignore_errors=True)
             end_now(EXIT_CODE_BASE + mail)
+        self._drain()
+
+    def _drain(self) -> None:
         if not self._restarts.is_stopping:
             self._restarts.stop()
             self._ask_all_to_stop()
@@ -136,6 +167,7 @@ class _Supervisor:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and package
                 self._command(number),
                 stdin=subprocess.DEVNULL,
+                env=self._environment(number),
                 # Out of reach of the terminal: Ctrl-C comes from here, and once.
                 start_new_session=True,
             )
@@ -144,6 +176,8 @@ class _Supervisor:
             self._mail.put(_Ended(number, ExitCode.CHECK_FAILED))
             return
         self._running[number] = process
+        if self._systemd is not None:
+            self._systemd.started(number, SYSTEM_CLOCK.now())
         _log.info("process.started", extra={"number": number + 1, "pid": process.pid})
         threading.Thread(
             target=lambda: self._mail.put(_Ended(number, process.wait())),
@@ -158,11 +192,19 @@ class _Supervisor:
             own.append(f"--ready-file={ready_file}")
         if log is not None:
             own.append(f"--audit-log={log.with_suffix(f'.{number + 1}{log.suffix}')}")
-        flags = [*arguments_of(order.shared), *own]
+        flags = [*arguments_of(order.shared), *_NO_NOTICES, *own]
         return [sys.executable, "-m", "kcl_py", "run", *flags, "--", order.processor]
+
+    def _environment(self, number: int) -> dict[str, str]:
+        env = process_environment()
+        return (
+            without_systemd(env) if not self._systemd else self._systemd.environment_of(number, env)
+        )
 
     def _ended(self, number: int, code: int) -> None:
         process = self._running.pop(number, None)
+        if self._systemd is not None:
+            self._systemd.ended(number)
         now = SYSTEM_CLOCK.now()
         following = self._restarts.ended(number, code, now)
         if process is not None:
@@ -181,6 +223,8 @@ class _Supervisor:
     # ---------------------------------------------------------------------------------------- all
 
     def _ask_all_to_stop(self) -> None:
+        if self._systemd is not None:
+            self._systemd.stopping()
         for process in self._running.values():
             process.terminate()
 
@@ -195,17 +239,44 @@ class _Supervisor:
         finally:
             self._kill_all()
 
+    @contextlib.contextmanager
+    def _notices_heeded(self) -> Iterator[None]:
+        """Ask while the block runs; afterwards all have drained."""
+        if self._notices is not None:
+            self._notices.start()
+        try:
+            yield
+        finally:
+            if self._notices is not None:
+                self._notices.finish()
+            if self._systemd is not None:
+                self._systemd.close()
+
     def _ready_file(self, number: int) -> Path | None:
         return None if self._directory is None else self._directory / f"{number + 1}.json"
 
     def _look_whether_ready(self) -> None:
-        if self._is_ready_said or self._order.ready_file is None:
+        if self._is_ready_said or self._directory is None:
             return
         paths = [self._ready_file(number) for number in sorted(self._running)]
         said = [read_ready(path) for path in paths if path is not None]
         if None not in said and len(said) == self._order.count:
-            say_ready(self._order.ready_file, {"pid": os.getpid(), "processes": said})
+            if self._order.ready_file is not None:
+                say_ready(self._order.ready_file, {"pid": os.getpid(), "processes": said})
+            if self._systemd is not None:
+                self._systemd.ready()
             self._is_ready_said = True
+
+    def _look_whether_alive(self) -> None:
+        if self._systemd is None:
+            return
+        state = "draining" if self._restarts.is_stopping else "running"
+        status = f"{state}: {len(self._running)} of {self._order.count} processes"
+        for number in self._systemd.look(SYSTEM_CLOCK.now(), status):
+            process = self._running[number]
+            _log.error("process.silent", extra={"number": number + 1, "pid": process.pid})
+            self._systemd.ended(number)  # said once; it comes back as one that was killed
+            process.kill()
 
 
 @contextlib.contextmanager

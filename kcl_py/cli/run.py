@@ -73,14 +73,25 @@ def _run_worker(
     is_supervised: bool,
 ) -> int:
     """Run one, in this process."""
+    from kcl_py._environment import process_environment
     from kcl_py.cli.loader import load
     from kcl_py.cli.session import make_session
+    from kcl_py.hosts import companions_for, named_after_host
 
     app, stream, timeout = shared.needed_app(), shared.needed_stream(), shared.timeout_seconds
     config, session, thing = shared.worker_config(), make_session(shared), load(processor)
+    config = named_after_host(config, process_environment())
+    companions = companions_for(config, session=session)
     from kcl_py.worker import Worker
 
-    worker = Worker(app_name=app, stream=stream, processor=thing, config=config, session=session)
+    worker = Worker(
+        app_name=app,
+        stream=stream,
+        processor=thing,
+        config=config,
+        session=session,
+        companions=companions,
+    )
     if audit_log is not None:
         worker._audit_path = audit_log  # noqa: SLF001 - for tests and the demo; not public
     start = _Start(worker, ready_file, timeout)

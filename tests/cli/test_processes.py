@@ -164,7 +164,8 @@ def test_a_child_is_told_the_same_but_the_number(tmp_path: Path) -> None:
 
     assert command[:4] == [sys.executable, "-m", "kcl_py", "run"]
     assert command[-2:] == ["--", "x:y"]
-    assert command[4:-5] == arguments_of(shared)
+    notices = ["--set=notices.watch=off", "--set=notices.lifecycle_hook=none"]
+    assert command[4:-5] == [*arguments_of(shared), *notices]
     assert command[-5:-2] == [
         f"--supervisor={os.getpid()}",
         f"--ready-file={tmp_path / '2.json'}",

@@ -181,3 +181,16 @@ def test_debug_shows_the_traceback_besides(kcl: Kcl, app: Path) -> None:
     assert typed.code == 2
     assert "Traceback" in typed.err
     assert len(typed.errors) == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--processes", "2")])
+def test_notices_of_ec2_that_must_not_be_asked_for_are_refused(
+    kcl: Kcl, app: Path, more: tuple[str, ...]
+) -> None:
+    watch = ("--set", "notices.watch=ec2")
+    assert kcl(*RUN, *watch, *more).failed(2, "notices.watch", "AWS_EC2_METADATA_DISABLED")
+
+
+def test_notices_of_somebody_unknown_are_refused(kcl: Kcl, app: Path) -> None:
+    assert kcl(*RUN, "--set", "notices.watch=aws").failed(2, "notices.watch", "'auto'", "'ec2'")
+    assert kcl(*RUN, "--set", "notices.lifecycle_hook=").failed(2, "notices.lifecycle_hook")

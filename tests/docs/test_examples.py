@@ -120,3 +120,20 @@ def test_a_configured_worker_can_be_made(monkeypatch: pytest.MonkeyPatch) -> Non
     configured.main()
 
     assert made[0].startswith("greeter-")
+
+
+def test_a_worker_leaves_when_somebody_makes_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setenv("DRAIN_FILE", str(tmp_path / "drain"))
+    import leaving  # type: ignore[import-not-found]  # as above
+
+    made: list[str] = []
+    monkeypatch.setattr(leaving.Worker, "run", lambda worker: made.append(worker.status().state))
+    leaving.main()
+    assert made == ["new"]
+    source = leaving.DrainFile(tmp_path / "drain")
+    assert source.ask() is None
+    (tmp_path / "drain").touch()
+    assert source.ask().action == "drain"
