@@ -56,7 +56,8 @@ def kcl(bare: None, capsys: pytest.CaptureFixture[str]) -> Iterator[Kcl]:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[EngineProcess]:
-    with EngineProcess() as running:
+    """One that lets nobody wait; whoever tests waiting starts another."""
+    with EngineProcess("--no-limits", "--transition-seconds", "0") as running:
         yield running
 
 

@@ -401,14 +401,3 @@ def _handles_first(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     pending = [line for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
     return any(int(line.split()[1], 16) for line in pending)
-
-
-# ------------------------------------------------------------------------------------------ helping
-
-
-def test_help_has_examples(kcl: Kcl) -> None:
-    for command in ("put", "produce"):
-        typed = kcl(command, "--help")
-        assert typed.code == 0
-        assert "Examples:" in typed.out
-        assert f"kcl {command} orders" in typed.out
