@@ -91,9 +91,9 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "tail:tail",
             "Show records of a stream, without leases or checkpoints.",
             (
-                "kcl tail --stream orders --follow",
-                "kcl tail --stream orders --from -15m --where user.name=ann -o jsonl",
-                "kcl tail shardId-000000000000 --stream orders --from at:SEQ/SUB --max 1",
+                "kcl tail orders --follow",
+                "kcl tail orders --from -15m --where user.name=ann -o jsonl",
+                "kcl tail orders shardId-000000000000 --from at:SEQ/SUB --max 1",
             ),
         ),
         "decode": Entry(

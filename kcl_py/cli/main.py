@@ -23,7 +23,7 @@ from kcl_py.cli.options import with_shared
 
 _SETTINGS: Final[Mapping[str, Any]] = {
     "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 120},
 }
 
 _COMPLETING: Final = "_KCL_COMPLETE"

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -234,6 +234,15 @@ def stream_and_file(asked: Asked) -> Found:
     return files(asked) if is_named else streams(asked)
 
 
+def stream_and_shards(asked: Asked) -> Found:
+    """A stream, then its shards."""
+    first = asked.given[0] if asked.given else None
+    named = asked.shared.stream or first
+    if named is None:
+        return streams(asked)
+    return shards(replace(asked, shared=replace(asked.shared, stream=named)))
+
+
 def stream_and_text(asked: Asked) -> Found:
     """A stream, then what nobody can guess."""
     is_named = asked.shared.stream is not None or bool(asked.given)
@@ -247,7 +256,7 @@ PLACES: Final[Mapping[str, Callable[[Asked], Found]]] = MappingProxyType(
         "[STREAM] [FILE|-]": stream_and_file,
         "[STREAM] DATA": stream_and_text,
         "SHARD": neighbours,
-        "[SHARD]...": shards,
+        "[STREAM] [SHARD]...": stream_and_shards,
         "PLACE": places,
         "[METRIC]...": metrics,
         "NAME=VALUE": settings,

@@ -61,6 +61,13 @@ def engine() -> Iterator[EngineProcess]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def slow_engine() -> Iterator[EngineProcess]:
+    """An engine in which streams take their time to come and go."""
+    with EngineProcess("--transition-seconds", "1") as running:
+        yield running
+
+
 @pytest.fixture
 def at_engine(bare: None, engine: EngineProcess, monkeypatch: pytest.MonkeyPatch) -> EngineProcess:
     """The environment of this process leads to the engine."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +134,6 @@ def test_nobody_at_the_endpoint(kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_stream_that_is_missing(kcl: Kcl, app: Path, at_engine: EngineProcess, name: str) -> None:
     assert kcl(*run_arguments(name, "nowhere")).failed(3, "nowhere")
-
-
-@pytest.fixture(scope="session")
-def slow_engine() -> Iterator[EngineProcess]:
-    """An engine in which streams take their time to come and go."""
-    with EngineProcess("--transition-seconds", "1") as running:
-        yield running
 
 
 def slow_kinesis(engine: EngineProcess) -> Any:

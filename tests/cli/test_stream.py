@@ -36,6 +36,19 @@ def described(kcl: Kcl, stream: str) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------- looking
 
 
+def test_where_there_are_no_streams_that_is_said(
+    bare: None, kcl: Kcl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EngineProcess() as fresh:
+        for name, value in fresh.environment.items():
+            monkeypatch.setenv(name, value)
+        typed, as_json = kcl("stream", "list"), kcl("stream", "list", "--json")
+
+    assert (typed.code, typed.out) == (0, "")
+    assert typed.err == "there are no streams in this account and region\n"
+    assert (as_json.out, as_json.err) == ("[]\n", "")
+
+
 def test_what_is_created_is_listed_and_described(stream: str, kcl: Kcl) -> None:
     found = described(kcl, stream)
 
@@ -196,11 +209,13 @@ class Terminal:
 
 
 def test_a_wait_ends_with_the_timeout(
-    stream: str, kcl: Kcl, monkeypatch: pytest.MonkeyPatch
+    slow_engine: EngineProcess, kcl: Kcl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in slow_engine.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
 
-    typed = kcl("stream", "split", FIRST, "--stream", stream, "--wait", "--timeout", "1ms")
+    typed = kcl("stream", "create", "patient", "--shards", "1", "--wait", "--timeout", "1ms")
 
     assert typed.failed(5, "not done within 1ms", "may still happen")
 
