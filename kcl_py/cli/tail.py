@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from kcl_py.records import Record
     from kcl_py.streams import Reader, ShardRecord
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STREAM] [SHARD]...",
+        help="The stream, unless --stream says it; and only these shards, and what becomes of them.",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="earliest, latest, 2026-11-21T10:00Z, -15m, at:SEQ/SUB or after:SEQ/SUB.",
+    ),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", "-f", help="Go on until interrupted, through reshardings.")
+]
 Decode = Annotated[Form, typer.Option("--decode", help="What data is taken for.")]
 
 SHARD_BEGINS: Final = "shardId-"
@@ -27,25 +45,9 @@ LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 def tail(
     shared: Shared,
     *,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[STREAM] [SHARD]...",
-            help="The stream, unless --stream says it; and only these shards, and what becomes of "
-            "them.",
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="PLACE",
-            help="earliest, latest, 2026-11-21T10:00Z, -15m, at:SEQ/SUB or after:SEQ/SUB.",
-        ),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until interrupted, through reshardings.")
-    ] = False,
+    names: Names = None,
+    start: Start = None,
+    follow: Follow = False,
     decode: Decode = Form.AUTO,
     where: Annotated[
         list[str] | None,
@@ -79,17 +81,18 @@ def tail(
     with reader, _ending(reader, shared.timeout_seconds):
         rows = _rows(reader, decode, conditions, most)
         if follow:
-            _talk("showing what comes; end with Ctrl-C")
-        try:
-            shown = _write(shared, rows, _line_of_tail)
-        except KeyboardInterrupt:
-            if not follow:
-                raise
-            _talk("")  # the terminal has shown ^C in this line
-        else:
-            if not shown and not follow:
-                _talk("there are no such records" if conditions else "there are no records")
+            _follow(shared, rows)
+        elif not _write(shared, rows, _line_of_tail):
+            _talk("there are no such records" if conditions else "there are no records")
     return 0
+
+
+def _follow(shared: Shared, rows: Iterator[dict[str, Any]]) -> None:
+    _talk("showing what comes; end with Ctrl-C")
+    try:
+        _write(shared, rows, _line_of_tail)
+    except KeyboardInterrupt:
+        _talk("")  # the terminal has shown ^C in this line
 
 
 def _named(names: list[str]) -> tuple[str | None, list[str] | None]:
