@@ -21,7 +21,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[STREAM] [SHARD]...",
-        help="The stream, unless --stream says it; and only these shards, and what becomes of them.",
+        help="The stream, unless --stream says it; only these shards, and what becomes of them.",
     ),
 ]
 Start = Annotated[
