@@ -115,7 +115,8 @@ CLI_HEAD = f"""# Commands
 {MADE}
 
 `kcl`, `kcl-py` and `python -m kcl_py` are the same. Data goes to stdout, talk and logs to stderr.
-What the exit codes mean: [exit codes](exit-codes.md).
+What the exit codes mean: [exit codes](exit-codes.md). Tab completes commands, flags and values:
+[kcl completion](#kcl-completion).
 """
 
 

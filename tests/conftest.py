@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
+
+import botocore.session
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -12,3 +17,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def botocore_reads_once() -> Iterator[None]:
+    """All sessions share what botocore reads from its files: two thirds of what a client costs.
+
+    A test makes clients by the dozen where a program makes one. Nothing changes what was read.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        once = functools.cache(botocore.session.create_loader)
+        patched.setattr(botocore.session, "create_loader", once)
+        yield

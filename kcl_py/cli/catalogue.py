@@ -6,7 +6,7 @@ known by its line here alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -34,18 +34,38 @@ class Entry:
 
     @property
     def epilog(self) -> str | None:
-        """What stands at the end of the help text; its lines are kept as they are."""
-        if not self.examples:
-            return None
-        return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in self.examples)
+        """What stands at the end of the help text."""
+        return epilog_of(self.examples)
 
+
+def epilog_of(examples: Sequence[str]) -> str | None:
+    """Examples as a help text shows them; its lines are kept as they are."""
+    if not examples:
+        return None
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples)
+
+
+EXAMPLES: Final = (
+    "kcl demo",
+    "kcl local -- bash",
+    "kcl run people:Greeter --app greeter --stream people",
+)
 
 COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
-        "run": Entry("run:run", "Run a worker until SIGTERM or Ctrl-C, which stop it cleanly."),
+        "run": Entry(
+            "run:run",
+            "Run a worker until SIGTERM or Ctrl-C, which stop it cleanly.",
+            (
+                "kcl run people:Greeter --app greeter --stream people",
+                "kcl run people:Greeter --app greeter --stream people --processes 4",
+                "kcl run people:Greeter --app greeter --stream people --set leases.duration=5s",
+            ),
+        ),
         "leases": Entry(
             "leases:leases",
             "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
+            ("kcl leases --app greeter --watch", "kcl leases --app greeter --json"),
         ),
         "put": Entry(
             "put:put",
@@ -71,9 +91,9 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "tail:tail",
             "Show records of a stream, without leases or checkpoints.",
             (
-                "kcl tail --stream orders --follow",
-                "kcl tail --stream orders --from -15m --where user.name=ann -o jsonl",
-                "kcl tail shardId-000000000000 --stream orders --from at:SEQ/SUB --max 1",
+                "kcl tail orders --follow",
+                "kcl tail orders --from -15m --where user.name=ann -o jsonl",
+                "kcl tail orders shardId-000000000000 --from at:SEQ/SUB --max 1",
             ),
         ),
         "decode": Entry(
@@ -84,15 +104,31 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         "demo": Entry(
             "demo:demo",
             "Run a fleet on this machine through kill -9, SIGTERM, a join, a split and a merge.",
+            ("kcl demo", "kcl demo --fast --keep"),
         ),
         "local": Entry(
             "local:local",
             "Serve Kinesis and DynamoDB on 127.0.0.1 until stopped, or while a command runs.",
+            ("kcl local -- bash", "kcl local -- python put_people.py", "kcl local --data streams"),
+        ),
+        "completion": Entry(
+            "completion:completion",
+            "Print what makes a shell complete commands, flags and their values.",
+            (
+                "kcl completion bash >> ~/.bashrc",
+                "kcl completion zsh >> ~/.zshrc",
+                "kcl completion fish > ~/.config/fish/completions/kcl.fish",
+            ),
         ),
     }
 )
 
 STREAM_SUMMARY: Final = "Look at streams, and change them."
+
+STREAM_EXAMPLES: Final = (
+    "kcl stream create orders --shards 4 --wait",
+    "kcl stream describe orders",
+)
 
 STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {

@@ -9,17 +9,25 @@ from typing import Any, Final
 
 import typer
 
-from kcl_py.cli.catalogue import COMMANDS, STREAM_COMMANDS, STREAM_SUMMARY, Entry
+from kcl_py.cli.catalogue import (
+    COMMANDS,
+    EXAMPLES,
+    STREAM_COMMANDS,
+    STREAM_EXAMPLES,
+    STREAM_SUMMARY,
+    Entry,
+    epilog_of,
+)
 from kcl_py.cli.errors import ExitCode, guarded
 from kcl_py.cli.options import with_shared
 
 _SETTINGS: Final[Mapping[str, Any]] = {
     "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 120},
 }
 
 _COMPLETING: Final = "_KCL_COMPLETE"
-"""Set by a shell that asks what could follow."""
+"""Set by a shell that asks what could follow; see `kcl_py.cli.completing`."""
 
 
 def make_app(wanted: Collection[str]) -> typer.Typer:
@@ -28,12 +36,13 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
         name="kcl",
         help="Consume Kinesis streams with a fleet of Python workers.",
         pretty_exceptions_enable=False,
+        add_completion=False,  # there is `kcl completion`
         **_SETTINGS,
     )
-    app.callback(invoke_without_command=True)(_top)
+    app.callback(invoke_without_command=True, epilog=epilog_of(EXAMPLES))(_top)
     _add(app, COMMANDS, wanted)
     stream = typer.Typer(**_SETTINGS)
-    stream.callback(invoke_without_command=True)(_group)
+    stream.callback(invoke_without_command=True, epilog=epilog_of(STREAM_EXAMPLES))(_group)
     if "stream" in wanted:
         _add(stream, STREAM_COMMANDS, wanted)
     app.add_typer(stream, name="stream", help=STREAM_SUMMARY)
@@ -41,8 +50,12 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
 
 
 def whole_app() -> typer.Typer:
-    """With every command in full, for the reference and for shells that complete."""
+    """With every command in full, for the reference."""
     return make_app({*COMMANDS, *STREAM_COMMANDS, "stream"})
+
+
+def _command(wanted: Collection[str]) -> Any:  # noqa: ANN401 - of click, whose home differs by version
+    return typer.main.get_command(make_app(wanted))
 
 
 def _add(app: typer.Typer, entries: Mapping[str, Entry], wanted: Collection[str]) -> None:
@@ -87,7 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if _COMPLETING in os.environ:
+        from kcl_py.cli import completing
+
+        if arguments is None:
+            completing.leave_terminal()
+        return completing.answer(_command, os.environ)
     given = list(sys.argv[1:] if arguments is None else arguments)
-    app = whole_app() if _COMPLETING in os.environ else make_app(set(given[:2]))
-    command = typer.main.get_command(app)
+    command = _command(given[:2])
     return guarded(lambda: command.main(args=given, prog_name="kcl", standalone_mode=False), given)

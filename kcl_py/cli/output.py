@@ -36,6 +36,12 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def say_reading(what: str) -> None:
+    """Tell somebody at a terminal what is waited for; nothing is said of a pipe."""
+    if sys.stdin.isatty():
+        say(f"reading {what} from the terminal; end with Ctrl-D")
+
+
 def print_json(value: object) -> None:
     """One JSON document to stdout, for eyes and for programs."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

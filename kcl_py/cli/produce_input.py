@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, cast
 
 from kcl_py.cli.forms import Format
 from kcl_py.cli.inputs import PEEK_BYTES, Found, guess, open_source, place_name
+from kcl_py.cli.output import say_reading
 from kcl_py.errors import ConfigError
 from kcl_py.settings import parse_setting
 
@@ -78,6 +79,8 @@ def open_input(
         ConfigError: It cannot be read.
     """
     path = None if name is None or name == "-" else Path(name)
+    if path is None:
+        say_reading("lines")
     file = sys.stdin.buffer if path is None else _open(path)
     if form is Format.AUTO:
         form = guess("" if path is None else path.name, read(_begin(file)) or b"")

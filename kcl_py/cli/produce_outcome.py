@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kcl_py.cli.errors import ExitCode
-from kcl_py.cli.producing import DENIED, NOT_FOUND, Run
+from kcl_py.cli.producing import DENIED, LISTED, NOT_FOUND, Run
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def verdict(run: Run, source: Input) -> tuple[int, str]:
             said = undeliverable.messages[code].removeprefix(f"{code}: ")
             if code in DENIED:
                 said = f"kinesis:PutRecords is denied ({said})"
+            else:
+                said += f"; {LISTED}"
             return ExitCode.AWS, f"{left}: {said}{rest}"
     if seen.bad is not None:
         hint = "" if seen.bad.is_last else "; --skip-bad leaves such out"

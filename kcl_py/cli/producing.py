@@ -27,6 +27,7 @@ SAID_MAX: Final = 20
 """So many bad lines are named; the others are counted."""
 
 NOT_FOUND: Final = "ResourceNotFoundException"
+LISTED: Final = "`kcl stream list` shows the streams that there are"
 DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 
 

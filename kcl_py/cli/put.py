@@ -68,6 +68,9 @@ def _named(shared: Shared, names: list[str]) -> tuple[str, bytes]:
 
 def _read(data: str) -> bytes:
     if data == "-":
+        from kcl_py.cli.output import say_reading
+
+        say_reading("the data")
         return sys.stdin.buffer.read()
     if not data.startswith("@"):
         return data.encode("utf-8", "surrogateescape")
@@ -131,13 +134,14 @@ def _put(
 
 
 def _failed(error: Exception) -> Exception:
-    from kcl_py.cli.producing import DENIED, NOT_FOUND
+    from kcl_py.cli.producing import DENIED, LISTED, NOT_FOUND
     from kcl_py.errors import AccessDenied, PutFailed, ServiceError, StreamNotFound
 
     assert isinstance(error, PutFailed)
     failure = error.failure
     if failure.error_code == NOT_FOUND:
-        return StreamNotFound(failure.error_message)
+        said = failure.error_message.removeprefix(f"{NOT_FOUND}: ")
+        return StreamNotFound(f"{said}; {LISTED}")
     if failure.error_code in DENIED:
         return AccessDenied(failure.error_message, action="kinesis:PutRecords")
     return ServiceError(str(error))

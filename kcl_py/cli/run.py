@@ -51,9 +51,9 @@ def run(
         from kcl_py.cli.parent import die_with_parent
 
         die_with_parent(supervisor)
-    from kcl_py.cli.logs import configure
+    from kcl_py.cli.logs import configure_worker
 
-    configure(shared, default=LogLevel.INFO)
+    configure_worker(shared, default=LogLevel.INFO)
     if processes > 1:
         from kcl_py.cli.processes import Order, run_processes
 

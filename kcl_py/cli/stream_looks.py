@@ -34,7 +34,7 @@ class GraphForm(StrEnum):
 
 def list_(shared: Shared) -> int:
     """List the names of all streams of this account and region."""
-    from kcl_py.cli.output import print_json, print_jsonl
+    from kcl_py.cli.output import print_json, print_jsonl, say
     from kcl_py.cli.stream_access import reached
     from kcl_py.streams import list_streams
 
@@ -45,6 +45,8 @@ def list_(shared: Shared) -> int:
         print_jsonl({"stream": name} for name in names)
     else:
         sys.stdout.write("".join(f"{name}\n" for name in names))
+        if not names:
+            say("there are no streams in this account and region")
     return 0
 
 

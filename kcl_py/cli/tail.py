@@ -17,8 +17,27 @@ if TYPE_CHECKING:
     from kcl_py.records import Record
     from kcl_py.streams import Reader, ShardRecord
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STREAM] [SHARD]...",
+        help="The stream, unless --stream says it; only these shards, and what becomes of them.",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="earliest, latest, 2026-11-21T10:00Z, -15m, at:SEQ/SUB or after:SEQ/SUB.",
+    ),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", "-f", help="Go on until interrupted, through reshardings.")
+]
 Decode = Annotated[Form, typer.Option("--decode", help="What data is taken for.")]
 
+SHARD_BEGINS: Final = "shardId-"
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Base64 of the largest record, 10 MiB, and some."""
 
@@ -26,21 +45,9 @@ LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 def tail(
     shared: Shared,
     *,
-    shards: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SHARD]...", help="Only these, and what becomes of them."),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="PLACE",
-            help="earliest, latest, 2026-11-21T10:00Z, -15m, at:SEQ/SUB or after:SEQ/SUB.",
-        ),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until interrupted, through reshardings.")
-    ] = False,
+    names: Names = None,
+    start: Start = None,
+    follow: Follow = False,
     decode: Decode = Form.AUTO,
     where: Annotated[
         list[str] | None,
@@ -59,25 +66,48 @@ def tail(
     from kcl_py.cli.stream_access import open_stream
     from kcl_py.streams import Reader
 
+    stream, shards = _named(names or [])
     if follow and shared.form is Output.JSON:
         raise ConfigError("one JSON document has no end with --follow; use -o jsonl")
     conditions = [parse_condition(text) for text in where or ()]
     reader = Reader(
-        open_stream(shared),
+        open_stream(shared, stream),
         start=start or ("latest" if follow else "earliest"),
-        shard_ids=shards or None,
+        shard_ids=shards,
         deaggregate=not raw,
         max_records=None if conditions else most,
         until_caught_up=not follow,
     )
     with _ending(reader, shared.timeout_seconds), reader:
         rows = _rows(reader, decode, conditions, most)
-        try:
-            _write(shared, rows, _line_of_tail)
-        except KeyboardInterrupt:
-            if not follow:
-                raise
+        if follow:
+            _follow(shared, rows)
+        elif not _write(shared, rows, _line_of_tail):
+            _talk("there are no such records" if conditions else "there are no records")
     return 0
+
+
+def _follow(shared: Shared, rows: Iterator[dict[str, Any]]) -> None:
+    _talk("showing what comes; end with Ctrl-C")
+    try:
+        _write(shared, rows, _line_of_tail)
+    except KeyboardInterrupt:
+        _talk("")  # the terminal has shown ^C in this line
+
+
+def _named(names: list[str]) -> tuple[str | None, list[str] | None]:
+    """Tell stream and shards apart, by how the service names all shards."""
+    is_stream = bool(names) and not names[0].startswith(SHARD_BEGINS)
+    stream, shards = (names[0], names[1:]) if is_stream else (None, names)
+    return stream, shards or None
+
+
+def _talk(text: str) -> None:
+    """Say this to somebody at a terminal."""
+    if sys.stderr.isatty():
+        from kcl_py.cli.output import say
+
+        say(text)
 
 
 class _ending:  # noqa: N801 - reads like a function
@@ -129,18 +159,22 @@ def _shown(shown: Shown) -> dict[str, Any]:
     return row if shown.problem is None else {**row, "problem": shown.problem}
 
 
-def _write(shared: Shared, rows: Iterator[dict[str, Any]], line_of: Any) -> None:  # noqa: ANN401
+def _write(shared: Shared, rows: Iterator[dict[str, Any]], line_of: Any) -> int:  # noqa: ANN401
+    """Write them as they come; return how many."""
     from kcl_py.cli.output import print_json, print_jsonl
 
     if shared.form is Output.JSON:
-        print_json(list(rows))
-        return
-    for row in rows:
+        every = list(rows)
+        print_json(every)
+        return len(every)
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007 - the last one counts
         if shared.form is Output.JSONL:
             print_jsonl([row])
         else:
             sys.stdout.write(line_of(row) + "\n")
             sys.stdout.flush()
+    return count
 
 
 def _line_of_tail(row: dict[str, Any]) -> str:
@@ -185,6 +219,9 @@ def decode(shared: Shared, *, form: Decode = Form.AUTO) -> int:
 
 
 def _decoded(form: Form) -> Iterator[dict[str, Any]]:
+    from kcl_py.cli.output import say_reading
+
+    say_reading("lines of base64")
     for number, line in enumerate(sys.stdin, start=1):
         text = line.strip().strip('",')
         if text:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from kcl_py.local.environment import clean_environment
+from tests.piped import start_piped
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CHILD_SECONDS_MAX: Final = 600.0
@@ -43,9 +44,7 @@ class Stub:
         self.endpoint_url = ""
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._process = start_piped(self._command, cwd=ROOT)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

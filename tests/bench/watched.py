@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from tests.bench.children import ROOT, STOP_SECONDS_MAX, ChildError
+from tests.piped import start_piped
 
 ANSWER_SECONDS_MAX: Final = 30.0
 SETTLE_SECONDS_MAX: Final = 180.0
@@ -96,14 +97,8 @@ class Watched:
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            self._command,
-            cwd=ROOT,
-            env=self._environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
+        self._process = start_piped(
+            self._command, cwd=ROOT, env=self._environment, stderr=self._said
         )
         return self
 

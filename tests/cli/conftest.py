@@ -56,7 +56,15 @@ def kcl(bare: None, capsys: pytest.CaptureFixture[str]) -> Iterator[Kcl]:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[EngineProcess]:
-    with EngineProcess() as running:
+    """One that lets nobody wait; whoever tests waiting starts another."""
+    with EngineProcess("--no-limits", "--transition-seconds", "0") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def slow_engine() -> Iterator[EngineProcess]:
+    """An engine in which streams take their time to come and go."""
+    with EngineProcess("--transition-seconds", "1") as running:
         yield running
 
 

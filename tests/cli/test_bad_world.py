@@ -6,14 +6,14 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kcl_py.cli import leases
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl
 
@@ -134,13 +134,6 @@ def test_nobody_at_the_endpoint(kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_stream_that_is_missing(kcl: Kcl, app: Path, at_engine: EngineProcess, name: str) -> None:
     assert kcl(*run_arguments(name, "nowhere")).failed(3, "nowhere")
-
-
-@pytest.fixture(scope="session")
-def slow_engine() -> Iterator[EngineProcess]:
-    """An engine in which streams take their time to come and go."""
-    with EngineProcess("--transition-seconds", "1") as running:
-        yield running
 
 
 def slow_kinesis(engine: EngineProcess) -> Any:
@@ -319,8 +312,28 @@ def lease_item(key: str, **more: Any) -> dict[str, Any]:
     }
 
 
+class Clock:
+    """In the place of `time`: nobody waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(leases, "time", made)
+    return made
+
+
 def test_rows_that_cannot_be_read_are_shown_and_the_others_too(
-    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str
+    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str, clock: Clock
 ) -> None:
     broken = lease_item("shardId-000000000001", checkpoint={"S": "yesterday"})
     java = {"leaseKey": {"S": "Migration3.0"}, "x": {"N": "1"}}
@@ -337,7 +350,7 @@ def test_rows_that_cannot_be_read_are_shown_and_the_others_too(
 
 
 def test_a_table_on_paper_has_no_escape_codes(
-    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str
+    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str, clock: Clock
 ) -> None:
     make_table(clients, name, lease_item("shardId-000000000000", leaseOwner={"S": "[bold]w[/]"}))
 
@@ -363,13 +376,12 @@ def test_each_lease_is_a_line_of_json_lines(
 
 
 def test_a_watch_goes_on_until_its_time_is_over(
-    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str
+    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str, clock: Clock
 ) -> None:
     make_table(clients, name, lease_item("shardId-000000000000"))
 
-    begun = time.monotonic()
     typed = kcl("leases", "--app", name, "--watch", "-o", "jsonl", "--timeout", "2.1s")
 
     assert typed.code == 0
     assert len(typed.out.splitlines()) == 2
-    assert time.monotonic() - begun >= 2.0
+    assert clock.now == 2 * leases.WATCH_SECONDS

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli.catalogue import COMMANDS, STREAM_COMMANDS
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl
 from tests.local.worlds import FIRST, SECOND
@@ -35,6 +34,19 @@ def described(kcl: Kcl, stream: str) -> dict[str, Any]:
 
 
 # ----------------------------------------------------------------------------------------- looking
+
+
+def test_where_there_are_no_streams_that_is_said(
+    bare: None, kcl: Kcl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EngineProcess() as fresh:
+        for name, value in fresh.environment.items():
+            monkeypatch.setenv(name, value)
+        typed, as_json = kcl("stream", "list"), kcl("stream", "list", "--json")
+
+    assert (typed.code, typed.out) == (0, "")
+    assert typed.err == "there are no streams in this account and region\n"
+    assert (as_json.out, as_json.err) == ("[]\n", "")
 
 
 def test_what_is_created_is_listed_and_described(stream: str, kcl: Kcl) -> None:
@@ -197,11 +209,13 @@ class Terminal:
 
 
 def test_a_wait_ends_with_the_timeout(
-    stream: str, kcl: Kcl, monkeypatch: pytest.MonkeyPatch
+    slow_engine: EngineProcess, kcl: Kcl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in slow_engine.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
 
-    typed = kcl("stream", "split", FIRST, "--stream", stream, "--wait", "--timeout", "1ms")
+    typed = kcl("stream", "create", "patient", "--shards", "1", "--wait", "--timeout", "1ms")
 
     assert typed.failed(5, "not done within 1ms", "may still happen")
 
@@ -232,36 +246,3 @@ def test_shards_that_are_not_adjacent(stream: str, kcl: Kcl) -> None:
 
     assert kcl("stream", "merge", FIRST, SECOND, *at).failed(2, "is closed")
     assert kcl("stream", "merge", FIRST, "shardId-9", *at).failed(2, "no shard shardId-9")
-
-
-def test_the_group_alone_shows_its_commands(kcl: Kcl) -> None:
-    typed = kcl("stream")
-
-    assert typed.code == 2
-    assert all(name in typed.err for name in STREAM_COMMANDS)
-
-
-@pytest.mark.parametrize("name", [*COMMANDS, *(f"stream {name}" for name in STREAM_COMMANDS)])
-def test_help_begins_with_the_summary_and_ends_with_examples(kcl: Kcl, name: str) -> None:
-    entry = STREAM_COMMANDS[name.removeprefix("stream ")] if " " in name else COMMANDS[name]
-
-    typed = kcl(*name.split(), "--help")
-
-    assert typed.code == 0
-    assert (entry.load().__doc__ or "").partition("\n")[0] == entry.summary
-    assert " ".join(entry.summary.split()) in " ".join(typed.out.split())
-    for example in entry.examples:
-        assert f"    {example}\n" in typed.out
-
-
-def test_a_shell_can_complete(
-    kcl: Kcl, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("_KCL_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", "kcl stream re")
-    monkeypatch.setenv("COMP_CWORD", "2")
-
-    with pytest.raises(SystemExit):
-        kcl()
-
-    assert capsys.readouterr().out.split() == ["retention"]

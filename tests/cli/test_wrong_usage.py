@@ -77,7 +77,9 @@ def test_an_unknown_setting_is_answered_with_the_nearest(kcl: Kcl, app: Path) ->
 
 
 def test_a_java_setting_is_translated(kcl: Kcl, app: Path) -> None:
-    assert kcl(*RUN, "--set", "failoverTimeMillis=5000").failed(2, "leases.duration, in seconds")
+    assert kcl(*RUN, "--set", "failoverTimeMillis=5000").failed(
+        2, "leases.duration here, in seconds"
+    )
 
 
 def test_a_setting_without_a_value_shows_the_form(kcl: Kcl, app: Path) -> None:

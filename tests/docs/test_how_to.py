@@ -75,6 +75,10 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "run-locally.md": Setting(
         fills={"kcl local -- bash": "echo exit | kcl local -- bash"}, needs=("curl",)
     ),
+    "run-on-spot.md": Setting(
+        before={0: A_WORKER_RAN},
+        not_typed={0: "the AWS CLI, which has an environment of its own"},
+    ),
     "streams.md": Setting(
         before={
             2: f"{ORDERS}\nkcl put orders '{{\"id\": 1}}' --key ann",

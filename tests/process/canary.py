@@ -13,6 +13,8 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
+from tests.piped import start_piped
+
 NAP_SECONDS: Final = 0.01
 MODULE: Final = "tests.process.canary"
 
@@ -25,12 +27,7 @@ class Canary:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = start_piped([sys.executable, "-m", MODULE])
         return self
 
     def __exit__(
