@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kcl_py.producer.core.units import Item
     from kcl_py.producer.results import PutFailure
 
 
@@ -14,17 +13,17 @@ class Kept:
     """One failure.
 
     Attributes:
-        item: The record as it was put, without its data.
+        tag: Of the record; not the record itself, which has this for its outcome.
         room: Bytes of the buffer that it takes.
         told: Somebody has it: a hook returned, or `result()` raised it, or a flush returned it.
         is_here: It is still kept.
     """
 
-    __slots__ = ("failure", "is_here", "item", "room", "told")
+    __slots__ = ("failure", "is_here", "room", "tag", "told")
 
-    def __init__(self, failure: PutFailure, item: Item, room: int) -> None:
+    def __init__(self, failure: PutFailure, tag: Any, room: int) -> None:  # noqa: ANN401
         self.failure = failure
-        self.item = item
+        self.tag = tag
         self.room = room
         self.told = False
         self.is_here = True
