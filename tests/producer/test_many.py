@@ -244,7 +244,7 @@ def test_deliveries_keep_nothing_alive_after_the_end(stream: Stream) -> None:
     program.producer.flush()
     program.producer.close()
     assert len(program.failures) == 2
-    gone = [weakref.ref(program), weakref.ref(program.producer)]
+    gone: list[Any] = [weakref.ref(program), weakref.ref(program.producer)]
     del program
     gc.collect()
 

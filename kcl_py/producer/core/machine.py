@@ -54,6 +54,7 @@ class ProducerCore:
         self._config = config
         self._rng = rng
         self._linger = config.linger
+        self._in_order = config.order == "per_key"
         self._records_max = config.batch_records
         self._router = Router(config, self)
         self._is_plain = config.order == "none" and not self._router.needs_map
@@ -267,11 +268,9 @@ class ProducerCore:
     # ----------------------------------------------------------------------------- for the router
 
     def ready(self, unit: Unit) -> None:
-        """Queue a unit to be sent as soon as may be; a record that was just put has its linger."""
+        """Queue a unit to be sent as soon as may be; what was just put has its linger."""
         ready = self._ready
-        due = self._now
-        if isinstance(unit, Item) and not unit.attempts:
-            due = max(due, unit.expires - self._config.record_ttl + self._linger)
+        due = max(self._now, self._company_until(unit))
         if not ready or due < self._due:
             self._due = due
         if unit.attempts:
@@ -279,6 +278,13 @@ class ProducerCore:
         else:
             ready.append(unit)
         self._ready_bytes += unit.size
+
+    def _company_until(self, unit: Unit) -> float:
+        """Until when a unit waits for others to share its request."""
+        # In order, whole lanes wait for a parcel: it must not wait for company too.
+        if unit.attempts or (self._in_order and isinstance(unit, Parcel)):
+            return -math.inf
+        return unit.expires - self._config.record_ttl + self._linger
 
     def expired(self, item: Item, now: float) -> None:
         """Hand back a record whose time is over."""
@@ -309,9 +315,7 @@ class ProducerCore:
             size += unit.size
         if ready:
             first = ready[0]
-            self._due = now
-            if isinstance(first, Item) and not first.attempts:
-                self._due = first.expires - self._config.record_ttl + self._linger
+            self._due = max(now, self._company_until(first))
         return self._send(units, size, now) if units else None
 
     def _send(self, units: list[Unit], size: int, now: float) -> Send:
