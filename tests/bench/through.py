@@ -77,7 +77,7 @@ class ByBoto3(Through):
 class ByProducer(Through):
     """`kcl_py.Producer`, which waits while its buffer is full."""
 
-    def __init__(self, aggregation: Any) -> None:  # noqa: ANN401 - a choice of ProducerConfig
+    def __init__(self, aggregation: Any) -> None:
         from kcl_py import Producer, ProducerConfig
 
         config = ProducerConfig(region=REGION, aggregation=aggregation, buffer_bytes=BUFFER_BYTES)
@@ -115,11 +115,12 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(CONTENDERS))
     parser.add_argument("--record-bytes", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--warm", type=float, default=WARM_SECONDS, help="seconds before these")
     options = parser.parse_args()
     contender = CONTENDERS[options.name]()
     thread = threading.Thread(target=contender.put, args=(pairs_of(options.record_bytes),))
     thread.start()
-    time.sleep(WARM_SECONDS)
+    time.sleep(options.warm)
     began, before = time.monotonic(), contender.stored()
     time.sleep(options.seconds)
     ended, after = time.monotonic(), contender.stored()

@@ -94,7 +94,7 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------- ending
 
-    def delivered(self, items: list[Item], said: EntrySaid, attempts: int, now: float) -> None:
+    def delivered(self, items: Sequence[Item], said: EntrySaid, attempts: int, now: float) -> None:
         """Records of one entry that is stored."""
         heard = self.heard
         for item in items:
@@ -105,7 +105,7 @@ class Ledger:
                 heard.append(item)
         self.count_delivered(items, now)
 
-    def count_delivered(self, items: list[Item], now: float) -> None:
+    def count_delivered(self, items: Sequence[Item], now: float) -> None:
         """Count records that were just delivered."""
         count = len(items)
         size = 0
