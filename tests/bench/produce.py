@@ -70,8 +70,8 @@ PARTS: Final = {
     "make": "look at data and key, make the object that `put` returns",
     "put": "room in the buffer, its shard, its pack",
     "page": "the same by the page, as `put_many` does it",
-    "write": "write packs in the format of the KPL, without",
-    "digest": "their MD5",
+    "write": "write packs in the format of the KPL, but for the digest",
+    "digest": "the digest of packs, MD5",
     "spell": "base64, JSON, SHA-256 for the signature",
     "outcome": "tell each record its outcome",
 }
