@@ -28,14 +28,6 @@ __all__ = ["AsyncProducer"]
 _log = logging.getLogger(__name__)
 
 
-async def _put_waiting(engine: Engine, item: LoopDelivery) -> None:
-    """Queue a record as soon as there is room, without blocking the loop."""
-    while not engine.put(item):
-        there_is_room: asyncio.Future[None] = item.loop.create_future()
-        engine.when_room(item, partial(wake, item.loop, there_is_room))
-        await there_is_room
-
-
 class AsyncProducer:
     """The twin. `await put` waits for room; awaiting what it returns waits for delivery."""
 
@@ -92,7 +84,8 @@ class AsyncProducer:
         item.loop = loop
         if item.size > opened.size_free:
             await asyncio.to_thread(opened.check_size, item.size)
-        await _put_waiting(opened.engine, item)
+        if not opened.engine.put(item):
+            await self._put_waiting(opened.engine, item, loop)
         return item
 
     async def put_many(
@@ -121,13 +114,14 @@ class AsyncProducer:
                     done += left[:count]
                     left = left[count:]
                     if left:
-                        await _put_waiting(engine, left[0])
+                        await self._put_waiting(engine, left[0], loop)
                         done.append(left.pop(0))
                 if page.error is not None:
                     raise page.error  # noqa: TRY301 - told as what the queue raises
                 if page.large is not None:
                     await asyncio.to_thread(opened.check_size, page.large.size)
-                    await _put_waiting(engine, page.large)
+                    if not engine.put(page.large):
+                        await self._put_waiting(engine, page.large, loop)
                     done.append(page.large)
             except Exception as error:
                 tell_index(error, len(done))
@@ -183,6 +177,17 @@ class AsyncProducer:
                 raise
             # The exception that is under way says more.
             _log.error("producer.undelivered", extra={"problem": str(left)})
+
+    async def _put_waiting(
+        self, engine: Engine, item: LoopDelivery, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """As the engine's, without holding up the loop."""
+        while True:
+            there_is_room: asyncio.Future[None] = loop.create_future()
+            engine.when_room(item, partial(wake, loop, there_is_room))
+            await there_is_room
+            if engine.put(item):
+                return
 
     async def _make(self) -> Opened:
         if self._is_closed:

@@ -503,7 +503,7 @@ def test_an_end_without_close_says_how_many_records_that_costs(stream: Stream) -
 
 def test_the_programs_of_the_documentation_run(stream: Stream) -> None:
     examples = Path(__file__).resolve().parents[2] / "docs" / "examples"
-    for name, said in (("produce.py", "0 failed\n0 left\n"), ("dispatch.py", "")):
+    for name, said in (("produce.py", "0 failed\n2 queued\n0 left\n"), ("dispatch.py", "")):
         ended = subprocess.run(
             [sys.executable, name],
             cwd=examples,
