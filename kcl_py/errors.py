@@ -250,11 +250,23 @@ class ProducerError(KclError):
 
 
 class RecordRefused(ProducerError, ValueError):
-    """Too large, a bad key, or not serializable; raised by `put`, nothing was queued."""
+    """Too large, a bad key, or not serializable; raised by `put`, nothing was queued.
+
+    Attributes:
+        index: Of the record in a `put_many`, which has queued all before it; else None.
+    """
+
+    index: int | None = None
 
 
 class BufferFull(ProducerError):
-    """There is no room for this record, and nothing was queued."""
+    """There is no room for this record, and nothing was queued.
+
+    Attributes:
+        index: Of the record in a `put_many`, which has queued all before it; else None.
+    """
+
+    index: int | None = None
 
 
 class PutFailed(ProducerError):

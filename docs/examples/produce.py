@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from kcl_py import AsyncProducer, Producer, ProducerConfig, PutFailed, PutFailure, Undelivered
+from kcl_py import (
+    AsyncProducer,
+    Producer,
+    ProducerConfig,
+    PutFailed,
+    PutFailure,
+    RecordRefused,
+    Undelivered,
+)
 
 
 @dataclass
@@ -24,6 +32,16 @@ def put_and_forget(stream: str) -> None:
             producer.put({"name": name, "age": 36}, key=name)
         producer.put(Person("Alan", date(1912, 6, 23), Decimal("-1.5")), key="Alan")
         producer.put(b"any bytes")  # no key: a random one
+
+
+# ---------------------------------------------------------------------------------- many at once
+def put_rows(producer: Producer, rows: list[dict[str, object]]) -> int:
+    records = ((row, str(row["name"])) for row in rows)
+    try:
+        return len(producer.put_many(records))
+    except RecordRefused as error:
+        print("queued up to here:", error.index)
+        raise
 
 
 # ------------------------------------------------------------------------------ look at outcomes
@@ -71,6 +89,7 @@ async def put_async(stream: str) -> None:
         delivery = await producer.put({"name": "Ada"}, key="Ada")  # waits for room
         result = await delivery  # waits for delivery
         print(result.shard_id)
+        await producer.put_many([({"name": "Grace"}, "Grace")])
 
 
 def main() -> None:
@@ -84,6 +103,7 @@ def main() -> None:
     put_with_hook(STREAM)
     producer = Producer(STREAM)
     print(handle(producer, [{"name": "Ada"}, {"name": "Grace"}]), "failed")
+    print(put_rows(producer, [{"name": "Alan"}, {"name": "Edsger"}]), "queued")
     print(len(close_and_save(producer)), "left")
     asyncio.run(put_async(STREAM))
 

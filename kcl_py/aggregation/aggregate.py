@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple, final
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol, final
 
 from kcl_py.aggregation.hash_keys import parse_hash_key, utf8
 from kcl_py.aggregation.wire import (
@@ -14,29 +15,60 @@ from kcl_py.aggregation.wire import (
     KEY_INDEX,
     KEYS,
     MAGIC,
+    MORE,
     RECORDS,
     append_varint,
-    varint_size,
 )
 
 _WORTHWHILE_COUNT: Final = 2
+
+_LOW: Final = MORE - 1
+_TWO_BYTES_END: Final = 1 << 14
+
+USER_RECORD_BYTES_MAX: Final = 14
+"""What a user record adds at most besides its data and keys, up to 2 MiB of data, 16 KiB of key and
+16,384 keys: tags, sizes of at most three and two bytes, an index of two."""
+
+HASH_KEY_BYTES_MAX: Final = 2 + len(str(2**128 - 1)) + 3
+"""What an explicit hash key adds at most to that."""
+
+
+def _spelled(tag: int, number: int) -> bytes:
+    """A tag, and a number or the size of what follows."""
+    if number < MORE:
+        return bytes((tag, number))
+    if number < _TWO_BYTES_END:
+        return bytes((tag, number & _LOW | MORE, number >> 7))
+    spelled = bytearray((tag,))
+    append_varint(spelled, number)
+    return bytes(spelled)
+
+
+_TABLE_END: Final = 1_024
+_SIZED, _INDICES, _KEYED = (
+    tuple(_spelled(tag, number) for number in range(_TABLE_END)) for tag in (DATA, KEY_INDEX, KEYS)
+)
+"""What is spelled for every record, beforehand. The tags of user records and of data are the same.
+"""
+assert DATA == RECORDS
 
 
 class _Addition(NamedTuple):
     """What one user record adds.
 
     Attributes:
-        key_index: Of its key, in the table as it will be.
-        new_key: Its key, if it is not in the table yet.
-        fields_bytes: Of the user record, without its own tag and size.
+        key_index: Of its key in the table, as a field.
+        new_key: Its key as a field, if it is not in the table yet.
+        hash_index, new_hash_key: Likewise, if it has an explicit hash key.
+        head: What stands before its data, all of it.
         size_bytes: Of everything.
     """
 
-    key_index: int
-    new_key: bytes | None
-    hash_index: int | None
-    new_hash_key: bytes | None
-    fields_bytes: int
+    key_index: bytes
+    new_key: bytes
+    hash_index: bytes
+    new_hash_key: bytes
+    head: bytes
     size_bytes: int
 
 
@@ -74,8 +106,8 @@ class Aggregate:
 
     def __init__(self, *, size_bytes_max: int) -> None:
         self.size_bytes_max = size_bytes_max
-        self._indices: dict[str, int] = {}
-        self._hash_indices: dict[str, int] = {}
+        self._indices: dict[str, bytes] = {}
+        self._hash_indices: dict[str, bytes] = {}
         self._keys = bytearray()
         self._hash_keys = bytearray()
         self._records = bytearray()
@@ -126,20 +158,23 @@ class Aggregate:
             ValueError: The partition key is no text that can be written as UTF-8, or the explicit
                 hash key is no number of 128 bits (the Java KCL would lose user records over it).
         """
-        addition = self._addition(len(data), partition_key, explicit_hash_key)
-        if self._size_bytes + addition.size_bytes > self.size_bytes_max:
+        index, new_key, hash_index, new_hash_key, head, size = self._addition(
+            len(data), partition_key, explicit_hash_key
+        )
+        if self._size_bytes + size > self.size_bytes_max:
             return False
-        if addition.new_key is not None:
-            self._indices[partition_key] = addition.key_index
-            _append_bytes(self._keys, KEYS, addition.new_key)
-        if addition.new_hash_key is not None and explicit_hash_key is not None:
-            self._hash_indices[explicit_hash_key] = len(self._hash_indices)
-            _append_bytes(self._hash_keys, HASH_KEYS, addition.new_hash_key)
-        self._append_record(data, addition)
+        if new_key:
+            self._indices[partition_key] = index
+            self._keys += new_key
+        if new_hash_key and explicit_hash_key is not None:
+            self._hash_indices[explicit_hash_key] = hash_index
+            self._hash_keys += new_hash_key
+        self._records += head
+        self._records += data
         if not self._count:
             self._partition_key = partition_key
         self._count += 1
-        self._size_bytes += addition.size_bytes
+        self._size_bytes += size
         return True
 
     def encode(self) -> bytes:
@@ -150,49 +185,91 @@ class Aggregate:
         """
         if not self._count:
             raise ValueError("an aggregate without user records is no record; add one first")
-        message = b"".join((self._keys, self._hash_keys, self._records))
-        return MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
+        return _sealed(b"".join((self._keys, self._hash_keys, self._records)))
 
     def _addition(self, data_bytes: int, key: str, hash_key: str | None) -> _Addition:
         index = self._indices.get(key)
-        new_key = new_hash_key = hash_index = None
-        size = 0
+        new_key = new_hash_key = hash_index = b""
+        size = data_bytes
         if index is None:
-            index = len(self._indices)
-            new_key = utf8(key)
-            size += _field_size(len(new_key))
-        fields = 1 + varint_size(index) + _field_size(data_bytes)
+            written = utf8(key)
+            if not self._count:
+                size += FRAME_BYTES + len(written)
+            number = len(self._indices)
+            index = _INDICES[number] if number < _TABLE_END else _spelled(KEY_INDEX, number)
+            new_key = _field(KEYS, written)
+        fields = index
         if hash_key is not None:
-            hash_index = self._hash_indices.get(hash_key)
-            if hash_index is None:
+            known = self._hash_indices.get(hash_key)
+            if known is None:
                 parse_hash_key(hash_key)
-                hash_index = len(self._hash_indices)
-                new_hash_key = hash_key.encode()
-                size += _field_size(len(new_hash_key))
-            fields += 1 + varint_size(hash_index)
-        size += _field_size(fields)
-        if not self._count and new_key is not None:
-            size += FRAME_BYTES + len(new_key)
-        return _Addition(index, new_key, hash_index, new_hash_key, fields, size)
-
-    def _append_record(self, data: bytes, addition: _Addition) -> None:
-        records = self._records
-        records.append(RECORDS)
-        append_varint(records, addition.fields_bytes)
-        records.append(KEY_INDEX)
-        append_varint(records, addition.key_index)
-        if addition.hash_index is not None:
-            records.append(HASH_KEY_INDEX)
-            append_varint(records, addition.hash_index)
-        _append_bytes(records, DATA, data)
+                known = _spelled(HASH_KEY_INDEX, len(self._hash_indices))
+                new_hash_key = _field(HASH_KEYS, hash_key.encode())
+            hash_index = known
+            fields += known
+        fields += _sized(data_bytes)
+        head = _sized(len(fields) + data_bytes) + fields
+        size += len(new_key) + len(new_hash_key) + len(head)
+        return _Addition(index, new_key, hash_index, new_hash_key, head, size)
 
 
-def _field_size(content_bytes: int) -> int:
-    """Bytes of a field with a size before it: tag, size, content."""
-    return 1 + varint_size(content_bytes) + content_bytes
+class UserRecord(Protocol):
+    """A user record to be packed. Keys are known to be good ones."""
+
+    @property
+    def data(self) -> bytes:
+        """As the user put it."""
+
+    @property
+    def key(self) -> str:
+        """Partition key."""
+
+    @property
+    def hash_key(self) -> str | None:
+        """Explicit hash key, in decimal."""
 
 
-def _append_bytes(to: bytearray, tag: int, content: bytes) -> None:
-    to.append(tag)
-    append_varint(to, len(content))
-    to += content
+def aggregate_all(records: Iterable[UserRecord]) -> bytes:
+    """Write the data of a record as `Aggregate` does, all user records at once.
+
+    Keys are not checked, and there must be a record.
+    """
+    indices: dict[str, bytes] = {}
+    hash_indices: dict[str, bytes] = {}
+    parts: list[bytes] = []
+    for record in records:
+        key, data, hash_key = record.key, record.data, record.hash_key
+        size = len(data)
+        fields = indices.get(key)
+        if fields is None:
+            number = len(indices)
+            fields = _INDICES[number] if number < _TABLE_END else _spelled(KEY_INDEX, number)
+            indices[key] = fields
+        if hash_key is not None:
+            hash_index = hash_indices.get(hash_key)
+            if hash_index is None:
+                hash_index = hash_indices[hash_key] = _spelled(HASH_KEY_INDEX, len(hash_indices))
+            fields += hash_index
+        tail = _SIZED[size] if size < _TABLE_END else _sized(size)
+        size += len(fields) + len(tail)
+        parts += (_SIZED[size] if size < _TABLE_END else _sized(size), fields, tail, data)
+    return _sealed(b"".join((*_table(KEYS, indices), *_table(HASH_KEYS, hash_indices), *parts)))
+
+
+def _table(tag: int, texts: Iterable[str]) -> list[bytes]:
+    return [_field(tag, text.encode()) for text in texts]
+
+
+def _field(tag: int, text: bytes) -> bytes:
+    size = len(text)
+    is_usual = tag == KEYS and size < _TABLE_END
+    return (_KEYED[size] if is_usual else _spelled(tag, size)) + text
+
+
+def _sealed(message: bytes) -> bytes:
+    return MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
+
+
+def _sized(size: int) -> bytes:
+    """What stands before a user record, or its data, of this size."""
+    return _SIZED[size] if size < _TABLE_END else _spelled(DATA, size)

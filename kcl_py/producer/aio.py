@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +12,7 @@ from kcl_py.errors import Undelivered
 from kcl_py.producer.config import ProducerConfig
 from kcl_py.producer.counters import ProducerCounters
 from kcl_py.producer.deliveries import LoopDelivery, wake
+from kcl_py.producer.many import Page, tell_index
 from kcl_py.producer.opening import Opened, check_arguments, fill, open_producer
 
 if TYPE_CHECKING:
@@ -88,6 +89,48 @@ class AsyncProducer:
         if not opened.engine.put(item):
             await self._put_waiting(opened.engine, item, loop)
         return item
+
+    async def put_many(
+        self, records: Iterable[tuple[Payload, str | None]]
+    ) -> Sequence[AsyncDelivery]:
+        """Queue many records, each (data, key), as `put` one after the other does, at less cost.
+
+        They are taken from `records` 500 at a time and queued then, and the loop runs in between.
+
+        Raises:
+            Exception: What `put` raises for one of them, or `records` itself. All before it are
+                queued, none after it; RecordRefused and BufferFull have its `index`.
+        """
+        opened = self._opened or await self._make()
+        loop = self._refuse_other_loop()
+        engine, source = opened.engine, iter(records)
+        done: list[LoopDelivery] = []
+        while True:
+            page = Page(LoopDelivery, opened, source)
+            for item in page.all():
+                item.loop = loop
+            try:
+                left = page.items
+                while left:
+                    count = engine.put_first(left)
+                    done += left[:count]
+                    left = left[count:]
+                    if left:
+                        await self._put_waiting(engine, left[0], loop)
+                        done.append(left.pop(0))
+                if page.error is not None:
+                    raise page.error  # noqa: TRY301 - told as what the queue raises
+                if page.large is not None:
+                    await asyncio.to_thread(opened.check_size, page.large.size)
+                    if not engine.put(page.large):
+                        await self._put_waiting(engine, page.large, loop)
+                    done.append(page.large)
+            except Exception as error:
+                tell_index(error, len(done))
+                raise
+            if page.is_last:
+                return done
+            await asyncio.sleep(0)
 
     async def flush(self, timeout: float | None = None) -> Sequence[PutFailure]:  # noqa: ASYNC109 - as the twin
         """Send all that is queued now; return the failures that nobody has been told of yet.

@@ -65,6 +65,7 @@ class Calls:
                 # The traceback is the user's code; records are in none of our messages.
                 _log.exception("producer.callback_failed")
             finally:
+                del call  # or it lived on while this waits for the next one
                 with self._lock:
                     self.done += 1
                     self._on_done()

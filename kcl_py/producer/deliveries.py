@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from kcl_py.producer.results import Delivery
 
 
-class ThreadDelivery(Item):
+class ThreadDelivery(Item, gc=False, eq=False):
     """A record on its way, for threads. Thread-safe."""
-
-    __slots__ = ("engine",)
-    engine: Engine
 
     def done(self) -> bool:
         """Whether it was delivered or handed back."""
@@ -42,12 +39,11 @@ class ThreadDelivery(Item):
         self.engine.call(self, cast("Callable[[Item], object]", callback))
 
 
-class LoopDelivery(Item):
+class LoopDelivery(Item, gc=False, eq=False):
     """A record on its way, for one event loop."""
 
-    __slots__ = ("engine", "loop")
-    engine: Engine
-    loop: asyncio.AbstractEventLoop
+    # Set before anybody has it.
+    loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
 
     def done(self) -> bool:
         """Whether it was delivered or handed back."""

@@ -69,8 +69,8 @@ class KinesisBatchDispatcher:
             raise RecordRefused("bytes have no JSON; use a Producer, which puts them as they are")
         data = encode_json(payload)
         opened = self._opened or self._open()
-        item: _Submitted = fill(_Submitted, opened, data, key, None)
-        item.payload = payload
+        item: ThreadDelivery = fill(ThreadDelivery, opened, data, key, None)
+        item.tag = payload
         if item.size > opened.size_free:
             opened.check_size(item.size)
         opened.engine.put_waiting(item)
@@ -84,11 +84,7 @@ class KinesisBatchDispatcher:
         opened = self._opened
         if opened is None:
             return []
-        return [
-            kept.item.payload
-            for kept in opened.engine.flush(None)
-            if isinstance(kept.item, _Submitted)
-        ]
+        return [kept.tag for kept in opened.engine.flush(None)]
 
     def _open(self) -> Opened:
         with self._opening:
@@ -103,8 +99,3 @@ class KinesisBatchDispatcher:
                     how_to_end="call flush_payloads at the end",
                 )
             return self._opened
-
-
-class _Submitted(ThreadDelivery):
-    __slots__ = ("payload",)
-    payload: Any

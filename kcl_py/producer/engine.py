@@ -12,7 +12,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -120,6 +120,27 @@ class Engine:
                     "take them back by flush(), or give on_failure"
                 )
             return False
+
+    def put_first(self, items: Sequence[Item]) -> int:
+        """Queue as many as there is room for, from the first on; say how many.
+
+        Raises:
+            RuntimeError: As `put`.
+        """
+        if self.is_forked:
+            self.refuse_fork()
+        with self.lock:
+            if self._is_closed:
+                raise self._closed_error()
+            core = self.core
+            try:
+                count = core.put_first(items, self.clock())
+            except BaseException:  # as in `put`
+                core.recount()
+                raise
+            if core.stirred:
+                self._senders.stir()
+        return count
 
     def put_waiting(self, item: Item) -> None:
         """Queue a record as soon as there is room.
@@ -289,6 +310,8 @@ class Engine:
     def _end(self) -> None:
         """Let everybody go. With the lock held."""
         self._is_ended = True
+        # Deliveries lead here, unseen by the garbage collector: from here nothing may lead to them.
+        self._on_failure = None
         self._senders.end()
         self._tell_change()
 

@@ -87,9 +87,8 @@ def fill(kind: type[Any], opened: Opened, data: object, key: str | None, hash_ke
         # Plain keys are seen at once: this is for every record.
         is_plain = type(key) is str and key.isascii() and 0 < len(key) <= KEY_CHARACTERS_MAX
         size = len(raw) + (len(key) if is_plain else key_bytes(key))
-    item = kind(raw, key, None if hash_key is None else hash_key_text(hash_key), size)
-    item.engine = opened.engine
-    return item
+    text = None if hash_key is None else hash_key_text(hash_key)
+    return kind(raw, key, text, size, opened.engine)
 
 
 def check_arguments(

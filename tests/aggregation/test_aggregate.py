@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.aggregation import HASH_KEY_MAX, Aggregate, deaggregate
+from kcl_py.aggregation import (
+    FRAME_BYTES,
+    HASH_KEY_BYTES_MAX,
+    HASH_KEY_MAX,
+    USER_RECORD_BYTES_MAX,
+    Aggregate,
+    aggregate_all,
+    deaggregate,
+)
 from tests.aggregation.blobs import (
     MANY_USERS,
     USERS,
@@ -162,3 +172,46 @@ def test_keys_that_are_no_text_are_refused_without_being_shown() -> None:
     assert "secret" not in str(caught.value)
     assert caught.value.__context__ is None
     assert aggregate.count == 0
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A user record as `aggregate_all` wants it."""
+
+    data: bytes
+    key: str
+    hash_key: str | None
+
+
+@given(MANY_USERS)
+def test_all_at_once_is_the_same_as_one_after_the_other(users: list[User]) -> None:
+    aggregate = Aggregate(size_bytes_max=PLENTY)
+    for user in users:
+        assert aggregate.add(*user)
+
+    assert aggregate_all([Plain(*user) for user in users]) == aggregate.encode()
+
+
+@pytest.mark.parametrize("size", [0, 120, 127, 128, 1_010, 1_030, 16_370, 16_390, 2_097_000])
+@pytest.mark.parametrize("before", [0, 1, 127, 128, 1_023, 1_024, 1_025])
+@pytest.mark.parametrize("hash_key", [None, "7"])
+def test_all_at_once_is_written_as_the_format_says(
+    size: int, before: int, hash_key: str | None
+) -> None:
+    """Wherever a number needs one more byte; and what a record adds stays below its bound."""
+    users = [Plain(b"", f"key-{number}", None) for number in range(before)]
+    without = aggregate_all(users) if users else b""
+    key = "k" * min(size, 1_030)
+    index = None if hash_key is None else 0
+
+    written = aggregate_all([*users, Plain(bytes(size), key, hash_key)])
+
+    keys = [*(user.key for user in users), key]
+    assert written == sealed(
+        b"".join(sized(1, text.encode()) for text in keys)
+        + (b"" if hash_key is None else sized(2, hash_key.encode()))
+        + b"".join(user_record(b"", place) for place in range(before))
+        + user_record(bytes(size), before, index)
+    )
+    bound = size + len(key) + USER_RECORD_BYTES_MAX + (hash_key is not None) * HASH_KEY_BYTES_MAX
+    assert len(written) - max(len(without), FRAME_BYTES) <= bound

@@ -11,10 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_py.aggregation import hash_key
+from kcl_py.local.process import EngineProcess
+from kcl_py.local.session import make_session
+from kcl_py.streams import ensure_stream
 from tests.bench.children import Stub, measured
 from tests.bench.figures import Figure
-from tests.bench.produce import NAMES, SIZES, Size, matrix, what
+from tests.bench.produce import (
+    NAMES,
+    PARTS,
+    SIZES,
+    THROUGH_NAMES,
+    THROUGH_SIZES,
+    Size,
+    allowed,
+    matrix,
+    ratios,
+    shard_table,
+    what,
+)
+from tests.bench.put_parts import Parts
 from tests.bench.puts import answer, payloads
+from tests.bench.server import STREAM
+from tests.bench.through import CONTENDERS
 from tests.bench.writers import WRITERS, pairs_of
 
 
@@ -54,6 +72,7 @@ def test_every_contender_has_a_name_and_a_row() -> None:
     for name, title in NAMES.items():
         assert f"| {title} | 1 / - | 1 / - | 1 / - |" in matrix(figures)
         assert title in what(("100 B", "TLS", name))
+        assert (f"| {title} | 1 [1-1] |" in ratios(figures)) == (name != "boto3")
 
 
 @pytest.mark.parametrize("name", sorted(WRITERS))
@@ -66,3 +85,41 @@ def test_a_contender_puts_all_and_says_what_it_took(name: str) -> None:
     assert found["records"] == 1_800
     assert found["cpu"] > 0
     assert sent >= 2
+
+
+def test_what_a_shard_allows_is_what_its_bytes_do() -> None:
+    """By hand: 6 bytes around each of some hundred records, 2 around each key, little for all."""
+    assert allowed(50, 1) == pytest.approx(2**20 / 56, rel=0.01)
+    assert allowed(50, None) == pytest.approx(2**20 / (56 + 17), rel=0.02)
+    judged = [size for size in THROUGH_SIZES if allowed(size, None) >= 10_000]
+    assert judged == [50, 75]
+
+
+def test_the_table_of_a_shard_has_every_size() -> None:
+    figures = {
+        (size, name): Figure(what="", unit="", samples=(10.0 if name == "aggregated" else 2.0,))
+        for size in THROUGH_SIZES
+        for name in THROUGH_NAMES
+    }
+
+    assert "| times | 5 [5-5] | 5 [5-5] | 5 [5-5] |" in shard_table(figures)
+    assert "| 14,1" in shard_table(figures)
+
+
+@pytest.mark.parametrize("name", sorted(CONTENDERS))
+def test_records_come_through_a_shard(name: str) -> None:
+    command = [sys.executable, "-m", "tests.bench.through", name, "--record-bytes", "50"]
+    with EngineProcess() as engine:
+        ensure_stream(STREAM, shards=1, session=make_session(engine.endpoint_url))
+        found = measured([*command, "--warm", "0", "--seconds", "1"], engine.environment)
+
+    assert found["records"] > 0
+    assert found["wall"] >= 1
+
+
+def test_every_part_of_an_aggregated_record_is_measured() -> None:
+    pairs = list(islice(pairs_of(100), 2_000))
+    parts = Parts(pairs)
+
+    assert set(parts.measure()) == set(PARTS)
+    assert sum(len(pack) for pack in parts.packs) == 2_000

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 WARM_PART: Final = 10
 AT_ONCE: Final = 500  # Source: PutRecords, Records.
+TOGETHER: Final = 5_000
+"""Given to one `put_many`."""
+
 DIFFERENT: Final = 1_000
 """Keys and data repeat after so many."""
 
@@ -61,6 +64,20 @@ def put_with_producer(config: ProducerConfig) -> Put:
     return put
 
 
+def put_all_with_producer(config: ProducerConfig) -> Put:
+    """The same by `put_many`."""
+    from kcl_py import Producer
+
+    producer = Producer(STREAM, config=config)
+
+    def put(pairs: Iterator[Pair]) -> None:
+        while some := list(islice(pairs, TOGETHER)):
+            producer.put_many(some)
+        assert producer.flush() == []
+
+    return put
+
+
 def put_one_by_one() -> Put:
     """As most would begin with it."""
     from kcl_py import ProducerConfig
@@ -82,12 +99,28 @@ def put_aggregated() -> Put:
     return put_with_producer(ProducerConfig(region=REGION, aggregation="per_shard"))
 
 
+def put_many() -> Put:
+    """Thousands by one call."""
+    from kcl_py import ProducerConfig
+
+    return put_all_with_producer(ProducerConfig(region=REGION))
+
+
+def put_many_aggregated() -> Put:
+    """Both."""
+    from kcl_py import ProducerConfig
+
+    return put_all_with_producer(ProducerConfig(region=REGION, aggregation="per_shard"))
+
+
 WRITERS: Final = MappingProxyType[str, Callable[[], Put]](
     {
         "boto3": put_with_boto3,
         "producer": put_one_by_one,
+        "many": put_many,
         "ordered": put_in_order,
         "aggregated": put_aggregated,
+        "many_aggregated": put_many_aggregated,
     }
 )
 

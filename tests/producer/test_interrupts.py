@@ -11,6 +11,7 @@ import pytest
 
 import kcl_py.producer.core as core_package
 from kcl_py.producer.config import ProducerConfig
+from kcl_py.producer.core import packing
 from kcl_py.producer.core.units import Item
 from tests.producer.world import World
 
@@ -24,7 +25,7 @@ CASES = [
 ]
 
 
-def put_interrupted(world: World, item: Item, place: int) -> bool:
+def put_interrupted(world: World, items: list[Item], place: int) -> bool:
     """Put, but raise KeyboardInterrupt before a line of the core; False: it has fewer lines."""
     left = place
 
@@ -41,7 +42,10 @@ def put_interrupted(world: World, item: Item, place: int) -> bool:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        world.core.put(item, world.now)
+        if len(items) == 1:
+            world.core.put(items[0], world.now)
+        else:
+            world.core.put_first(items, world.now)
     except KeyboardInterrupt:
         return True
     finally:
@@ -49,8 +53,30 @@ def put_interrupted(world: World, item: Item, place: int) -> bool:
     return False
 
 
+def check_interrupted(world: World, count: int, place: int) -> bool:
+    """Interrupt a put of so many at this line: nobody else's record is lost, or sent twice."""
+    cut = [Item(b"cut", "key-1", None, 8) for _ in range(count)]
+    was_interrupted = put_interrupted(world, cut, place)
+    if was_interrupted:
+        world.core.recount()
+    for number in range(100, 112):
+        world.put(b"%d" % number, f"key-{number % 3}")
+    failed = world.flush(100.0)
+
+    assert failed == []
+    assert world.core.ledger.pending == 0
+    assert world.core.ledger.used == 0
+    stored = [r.data for records in world.stored().values() for r in records]
+    assert {item.outcome is not None for item in world.items} == {True}
+    others = [data for data in stored if data != b"cut"]
+    assert len(others) == len(set(others)) == len(world.items)
+    assert stored.count(b"cut") <= count
+    return was_interrupted
+
+
+@pytest.mark.parametrize("count", [1, 7])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_an_interrupted_put_costs_nobody_else_anything(case: Any) -> None:
+def test_an_interrupted_put_costs_nobody_else_anything(case: Any, count: int) -> None:
     place = 0
     was_interrupted = True
     while was_interrupted:
@@ -60,19 +86,30 @@ def test_an_interrupted_put_costs_nobody_else_anything(case: Any) -> None:
             world.put(b"%d" % number, f"key-{number % 3}")
         world.run(rng.choice([0.0, 0.05, 0.3]))
 
-        was_interrupted = put_interrupted(world, Item(b"cut", "key-1", None, 8), place)
-        if was_interrupted:
-            world.core.recount()
-        for number in range(100, 112):
-            world.put(b"%d" % number, f"key-{number % 3}")
-        failed = world.flush(100.0)
+        was_interrupted = check_interrupted(world, count, place)
+        place += 1
 
-        assert failed == []
-        assert world.core.ledger.pending == 0
-        assert world.core.ledger.used == 0
-        stored = [r.data for records in world.stored().values() for r in records]
-        assert {item.outcome is not None for item in world.items} == {True}
-        assert len(stored) in (len(world.items), len(world.items) + 1)
+    assert place > 10
+
+
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("before", range(1, 7))
+@pytest.mark.parametrize("order", ["none", "per_key"])
+def test_nor_does_one_that_closes_a_full_pack(
+    order: Any, before: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "PACK_BYTES_MAX", 120)
+    config = ProducerConfig(order=order, aggregation="per_shard")
+    place = 0
+    was_interrupted = True
+    while was_interrupted:
+        world = World(config=config, shards=1)
+        world.put(b"first", "key-9")
+        world.run(1.0)
+        for number in range(before):
+            world.put(b"%d" % number, f"key-{number % 3}")
+
+        was_interrupted = check_interrupted(world, count, place)
         place += 1
 
     assert place > 10

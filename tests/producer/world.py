@@ -86,6 +86,18 @@ class World:
 
     # ------------------------------------------------------------------------------------ doing
 
+    def put_first(self, items: list[Item]) -> int:
+        """Put a page; return how many were accepted."""
+        for item in items:
+            item.listeners = []
+        count = self.core.put_first(items, self.now)
+        self.items += items[:count]
+        self.used_max = max(self.used_max, self.core.ledger.used)
+        if self.core.stirred:
+            self.core.stirred = False
+            self.drive()
+        return count
+
     def put(self, data: bytes, key: str, hash_key: str | None = None) -> Item | None:
         item = Item(data, key, hash_key, len(data) + len(key.encode()))
         item.listeners = []

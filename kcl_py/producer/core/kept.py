@@ -7,10 +7,9 @@ these has told anybody. A hook that raised has told nobody.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kcl_py.producer.core.units import Item
     from kcl_py.producer.results import PutFailure
 
 
@@ -18,17 +17,17 @@ class Kept:
     """One failure.
 
     Attributes:
-        item: The record as it was put, without its data.
+        tag: Of the record; not the record itself, which has this for its outcome.
         room: Bytes of the buffer that it takes.
         owed: The hook is to be called with it, or is just at it.
         told: Somebody has it: a hook returned, or `result()` raised it, or a flush returned it.
     """
 
-    __slots__ = ("failure", "item", "owed", "room", "told")
+    __slots__ = ("failure", "owed", "room", "tag", "told")
 
-    def __init__(self, failure: PutFailure, item: Item, room: int, *, owed: bool) -> None:
+    def __init__(self, failure: PutFailure, tag: Any, room: int, *, owed: bool) -> None:  # noqa: ANN401
         self.failure = failure
-        self.item = item
+        self.tag = tag
         self.room = room
         self.owed = owed
         self.told = False

@@ -13,7 +13,7 @@ from kcl_py.producer.counters import ProducerCounters
 from kcl_py.producer.results import PutFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kcl_py.core.puts import EntrySaid
     from kcl_py.producer.config import ProducerConfig
@@ -51,14 +51,31 @@ class Ledger:
 
     def accept(self, item: Item, now: float) -> bool:
         """Take a record in; False: there is no room."""
-        room = item.size * self._copies + ITEM_BYTES
-        if self.used + room > self._budget:
+        used = self.used + item.size * self._copies + ITEM_BYTES
+        if used > self._budget:
             return False
-        self.used += room
+        self.used = used
         self.pending += 1
         item.expires = now + self._ttl
         item.epoch = self.epoch
         return True
+
+    def accept_first(self, items: Sequence[Item], now: float) -> int:
+        """Take in as many as there is room for, from the first on; say how many."""
+        used, copies, budget = self.used, self._copies, self._budget
+        expires, epoch = now + self._ttl, self.epoch
+        count = 0
+        for item in items:
+            with_it = used + item.size * copies + ITEM_BYTES
+            if with_it > budget:
+                break
+            used = with_it
+            item.expires = expires
+            item.epoch = epoch
+            count += 1
+        self.used = used
+        self.pending += count
+        return count
 
     @property
     def size_max(self) -> int:
@@ -76,17 +93,18 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------- ending
 
-    def delivered(self, items: list[Item], said: EntrySaid, attempts: int, now: float) -> None:
+    def delivered(self, items: Sequence[Item], said: EntrySaid, attempts: int, now: float) -> None:
         """Records of one entry that is stored."""
+        heard = self.heard
         for item in items:
             item.attempts = attempts
             item.outcome = said
             item.data = b""
             if item.listeners is not None:
-                self.heard.append(item)
+                heard.append(item)
         self.count_delivered(items, now)
 
-    def count_delivered(self, items: list[Item], now: float) -> None:
+    def count_delivered(self, items: Sequence[Item], now: float) -> None:
         """Count records that were just delivered."""
         count = len(items)
         size = 0
@@ -117,7 +135,7 @@ class Ledger:
             attempts=item.attempts,
             cause=cause,
         )
-        kept = Kept(failure, item, room, owed=self.has_hook)
+        kept = Kept(failure, item.tag, room, owed=self.has_hook)
         item.outcome = kept
         item.data = b""
         self.kept.add(kept)

@@ -54,6 +54,7 @@ class ProducerCore:
         self._config = config
         self._rng = rng
         self._linger = config.linger
+        self._in_order = config.order == "per_key"
         self._records_max = config.batch_records
         self._router = Router(config, self)
         self._is_plain = config.order == "none" and not self._router.needs_map
@@ -76,25 +77,48 @@ class ProducerCore:
         """Accept a record; False: there is no room, and nothing was done."""
         if not self.ledger.accept(item, now):
             return False
-        ready = self._ready
+        ready, router = self._ready, self._router
         if self._is_plain:
             if not ready:
-                self._due = now + self._linger
-                if self._due < self._asleep_until:
-                    self._wake()
+                self._wait_for_company(now)
             ready.append(item)
             self._ready_bytes += item.size
         else:
             self._now = now
-            self._router.route(item, now)
-            self._wake_if_due()
-        if (
-            (len(ready) >= self._records_max or self._ready_bytes >= PUT_BYTES_MAX)
-            and self._asleep_until > now
-            and len(self._sends) < SENDS_MAX
-        ):
-            self._wake()
+            router.route(item, now)
+            if ready or router.changed:
+                self._wake_if_due()
+        if ready and self._asleep_until > now:
+            self._wake_if_many()
         return True
+
+    def put_first(self, items: Sequence[Item], now: float) -> int:
+        """Accept as many as there is room for, from the first on, as `put` each; say how many."""
+        count = self.ledger.accept_first(items, now)
+        taken = items[:count]
+        if self._is_plain:
+            if taken and not self._ready:
+                self._wait_for_company(now)
+            self._ready += taken
+            self._ready_bytes += sum([item.size for item in taken])
+        else:
+            self._now = now
+            self._router.route_all(taken, now)
+            self._wake_if_due()
+        if self._asleep_until > now:
+            self._wake_if_many()
+        return count
+
+    def _wait_for_company(self, now: float) -> None:
+        """A record is about to be the first that is ready."""
+        self._due = now + self._linger
+        if self._due < self._asleep_until:
+            self._wake()
+
+    def _wake_if_many(self) -> None:
+        is_full = len(self._ready) >= self._records_max or self._ready_bytes >= PUT_BYTES_MAX
+        if is_full and len(self._sends) < SENDS_MAX:
+            self._wake()
 
     def _wake_if_due(self) -> None:
         """After a record took its way: is there something to do earlier than was thought?"""
@@ -184,6 +208,7 @@ class ProducerCore:
 
     def recount(self) -> None:
         """Mend the books after a `put` that was interrupted in the middle."""
+        self._router.mend(self._ready, self._now)
         under_way = [unit for send in self._sends.values() for unit in send.units]
         items = [*self._waiting(), *(item for unit in under_way for item in items_of(unit))]
         # An interrupt may have come between a step and its note.
@@ -245,11 +270,9 @@ class ProducerCore:
     # ----------------------------------------------------------------------------- for the router
 
     def ready(self, unit: Unit) -> None:
-        """Queue a unit to be sent as soon as may be; a record that was just put has its linger."""
+        """Queue a unit to be sent as soon as may be; what was just put has its linger."""
         ready = self._ready
-        due = self._now
-        if isinstance(unit, Item) and not unit.attempts:
-            due = max(due, unit.expires - self._config.record_ttl + self._linger)
+        due = max(self._now, self._company_until(unit))
         if not ready or due < self._due:
             self._due = due
         if unit.attempts:
@@ -257,6 +280,13 @@ class ProducerCore:
         else:
             ready.append(unit)
         self._ready_bytes += unit.size
+
+    def _company_until(self, unit: Unit) -> float:
+        """Until when a unit waits for others to share its request."""
+        # In order, whole lanes wait for a parcel: it must not wait for company too.
+        if unit.attempts or (self._in_order and isinstance(unit, Parcel)):
+            return -math.inf
+        return unit.expires - self._config.record_ttl + self._linger
 
     def expired(self, item: Item, now: float) -> None:
         """Hand back a record whose time is over."""
@@ -288,9 +318,7 @@ class ProducerCore:
             size += unit.size
         if ready:
             first = ready[0]
-            self._due = now
-            if isinstance(first, Item) and not first.attempts:
-                self._due = first.expires - self._config.record_ttl + self._linger
+            self._due = max(now, self._company_until(first))
         return self._send(units, size, now) if units else None
 
     def _send(self, units: list[Unit], size: int, now: float) -> Send:

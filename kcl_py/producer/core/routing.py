@@ -16,7 +16,7 @@ from kcl_py.producer.core.shard_map import ShardMap
 from kcl_py.producer.core.units import Item, Parcel, Unit, items_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kcl_py.producer.config import ProducerConfig
 
@@ -57,6 +57,7 @@ class Router:
         self._owners: dict[str, _Owner] = {}
         self._lanes: dict[str, deque[Item]] = {}
         self._unrouted: deque[Item] = deque()
+        self._closing: Pack | None = None
 
     # ------------------------------------------------------------------------------------ inwards
 
@@ -73,6 +74,18 @@ class Router:
             self._unrouted.append(item)
         elif key in self._lanes or not self._joins(owner, item, now):
             self._lanes.setdefault(key, deque()).append(item)
+
+    def route_all(self, items: Sequence[Item], now: float) -> None:
+        """As `route` each."""
+        if self._per_key or self._packs is None or self.map is None:
+            for item in items:
+                self.route(item, now)
+            return
+        shard_of, pack_of = self.map.shard_of, self._packs.get
+        for item in items:
+            pack = pack_of(shard_of(item))
+            if pack is None or not pack.add(item):
+                self._place(item, now)
 
     def reopen(self, items: list[Item], now: float, *, settled: Iterable[Item] = ()) -> None:
         """Let records go their way again, before all later ones of their keys.
@@ -197,20 +210,21 @@ class Router:
             self._unrouted.append(item)
             self.changed = True
             return _UNROUTED
+        packs = self._packs
         shard_id = self.map.shard_of(item)
-        if self._packs is None or shard_id is None:
+        if packs is None or shard_id is None:
             self._go(item, shard_id, now)
             return item
-        pack = self._packs.get(shard_id)
+        pack = packs.get(shard_id)
         if pack is not None:
             if pack.add(item):
                 return pack
             self._close(pack, now)
         self.changed = True
-        pack = self._packs.begin(shard_id, max(now, item.expires - self._ttl + self._linger))
+        pack = packs.begin(shard_id, max(now, item.expires - self._ttl + self._linger))
         if pack.add(item):
             return pack
-        self._packs.drop(pack)
+        packs.drop(pack)
         self._go(item, shard_id, now)
         return item
 
@@ -229,10 +243,30 @@ class Router:
     def _close(self, pack: Pack, now: float) -> None:
         assert self._packs is not None
         assert self.map is not None
+        self._closing = pack
         self._packs.drop(pack)
-        if not pack.items:
-            return  # a `put` was interrupted while it began this pack
-        self._go(finish(pack, self.map.version), pack.shard_id, now)
+        if pack.items:  # or a `put` was interrupted while it began this pack
+            self._go(finish(pack, self.map.version), pack.shard_id, now)
+        # Owners of keys may remember the pack for long: it must not keep what was in it.
+        pack.items = []
+        self._closing = None
+
+    def mend(self, ready: Iterable[Unit], now: float) -> None:
+        """Close the pack that was being closed when a `put` was interrupted.
+
+        Args:
+            ready: What this was letting out.
+        """
+        pack = self._closing
+        if pack is None:
+            return
+        assert self._packs is not None
+        waiting = self._pacing.all() if self._pacing is not None else ()
+        if any(items_of(unit)[-1:] == pack.items[-1:] for unit in (*ready, *waiting)):
+            pack.items = []
+        if self._packs.get(pack.shard_id) is not pack:
+            self._packs.reopen(pack)
+        self._close(pack, now)
 
     def _go(self, unit: Unit, shard_id: str | None, now: float) -> None:
         if self._pacing is None or shard_id is None:
