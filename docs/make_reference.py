@@ -19,7 +19,9 @@ from typer.models import ArgumentInfo, OptionInfo
 from kcl_py import (
     Backoff,
     DeliveryConfig,
+    HealthConfig,
     LeaseConfig,
+    MetricsConfig,
     OnError,
     PollingConfig,
     TableConfig,
@@ -39,6 +41,8 @@ CLASSES = {
     "table": TableConfig,
     "reading": PollingConfig,
     "delivery": DeliveryConfig,
+    "health": HealthConfig,
+    "metrics": MetricsConfig,
 }
 
 JAVA = {
@@ -52,6 +56,9 @@ JAVA = {
     "table.deletion_protection": "leaseTableDeletionProtectionEnabled",
     "reading.idle_interval": "idleTimeBetweenReadsInMillis",
     "reading.page_records": "maxRecords",
+    "metrics.level": "metricsLevel",
+    "metrics.namespace": "metricsNamespace",
+    "metrics.interval": "metricsBufferTimeMillis",
     "region": "regionName",
     "kinesis_endpoint_url": "kinesisEndpoint",
     "dynamodb_endpoint_url": "dynamoDBEndpoint",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 from kcl_py._config_checks import check_count as _check_count
 from kcl_py._config_checks import check_number as _check_number
+from kcl_py._config_observe import HealthConfig, MetricsConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import apply_settings, parse_setting, settings_from_env
 
@@ -25,8 +26,10 @@ __all__ = [
     "AfterAttempts",
     "Backoff",
     "DeliveryConfig",
+    "HealthConfig",
     "InitialPosition",
     "LeaseConfig",
+    "MetricsConfig",
     "OnError",
     "PollingConfig",
     "TableConfig",
@@ -282,6 +285,8 @@ class WorkerConfig:
         table: The lease table.
         reading: How shards are read.
         delivery: How records reach the processor.
+        health: Whom the worker tells that it is alive.
+        metrics: Where numbers are sent.
         region: AWS region; None: as boto3 finds it.
         kinesis_endpoint_url: Another address for Kinesis; None: as boto3 finds it.
         dynamodb_endpoint_url: Another address for DynamoDB; None: as boto3 finds it.
@@ -297,6 +302,8 @@ class WorkerConfig:
     table: TableConfig = field(default_factory=TableConfig)
     reading: PollingConfig = field(default_factory=PollingConfig)
     delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
+    health: HealthConfig = field(default_factory=HealthConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     region: str | None = None
     kinesis_endpoint_url: str | None = None
     dynamodb_endpoint_url: str | None = None

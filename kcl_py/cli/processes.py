@@ -29,6 +29,9 @@ from kcl_py.shell.signals import EXIT_CODE_BASE, end_now
 _LOOK_SECONDS: Final = 0.5
 """How often the main thread looks up: a signal may have reached another thread meanwhile."""
 
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+_PASSED_ON: Final = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+
 _log = logging.getLogger(__name__)
 
 
@@ -73,6 +76,17 @@ def arguments_of(shared: Shared) -> list[str]:
     return given
 
 
+def health_of(shared: Shared, number: int) -> list[str]:
+    """The flags that give each its own heartbeat file and port: `FILE.1` and PORT for the first."""
+    health = shared.worker_config().health
+    given = []
+    if health.file is not None:
+        given.append(f"--set=health.file={health.file}.{number + 1}")
+    if health.port:
+        given.append(f"--set=health.port={health.port + number}")
+    return given
+
+
 @dataclass(frozen=True, slots=True)
 class _Ended:
     number: int
@@ -113,6 +127,10 @@ class _Supervisor:
     def _take(self, mail: _Mail) -> None:
         if isinstance(mail, _Ended):
             self._ended(mail.number, mail.code)
+            return
+        if mail not in _STOPPING:
+            for process in self._running.values():
+                process.send_signal(mail)
             return
         self._signals += 1
         if self._signals > 1:
@@ -158,7 +176,7 @@ class _Supervisor:
             own.append(f"--ready-file={ready_file}")
         if log is not None:
             own.append(f"--audit-log={log.with_suffix(f'.{number + 1}{log.suffix}')}")
-        flags = [*arguments_of(order.shared), *own]
+        flags = [*arguments_of(order.shared), *health_of(order.shared, number), *own]
         return [sys.executable, "-m", "kcl_py", "run", *flags, "--", order.processor]
 
     def _ended(self, number: int, code: int) -> None:
@@ -214,7 +232,7 @@ def _signals_to(mail: queue.SimpleQueue[_Mail]) -> Iterator[None]:
         del frame
         mail.put(signal.Signals(number))
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    numbers = (*_STOPPING, *_PASSED_ON)
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield

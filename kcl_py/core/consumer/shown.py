@@ -27,6 +27,9 @@ def status_of(machine: ShardMachine, now: float) -> ShardStatus:
         attempt=machine.patience.attempts,
         last_error=machine.supply.trouble or machine.patience.last_error,
         fence_in=max(0.0, machine.fence - now),
+        hung=machine.run is not None and machine.run.is_hung,
+        problem=problem_of(machine),
+        read_age=machine.supply.read_age(now),
     )
 
 

@@ -1,0 +1,25 @@
+"""Which companions does a worker's configuration ask for?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kcl_py.companions import Companion
+from kcl_py.config import WorkerConfig
+from kcl_py.health.companion import Health
+from kcl_py.shell.clock import SYSTEM_CLOCK
+from kcl_py.status import WorkerStatus
+
+__all__ = ["observers"]
+
+
+def observers(config: WorkerConfig, app_name: str) -> Sequence[Companion]:
+    """Make them; none is started, and nothing is connected."""
+    found: list[Companion] = []
+    if config.health.port is not None or config.health.file is not None:
+
+        def exposition(status: WorkerStatus) -> str:
+            return f"{status.worker_id} {app_name}"
+
+        found.append(Health(config.health, now=SYSTEM_CLOCK.now, exposition=exposition))
+    return found
