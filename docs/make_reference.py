@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from metrics_reference import metrics_page
 from testing_reference import testing_page
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -273,6 +274,7 @@ def escape(text: str) -> str:
 PAGES = {
     "settings.md": settings_page,
     "cli.md": commands_page,
+    "metrics.md": lambda: metrics_page(MADE),
     "testing.md": lambda: testing_page(MADE),
 }
 

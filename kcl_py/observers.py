@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from kcl_py.companions import Companion
 from kcl_py.config import WorkerConfig
 from kcl_py.health.companion import Health
+from kcl_py.metrics.prometheus import exposition
 from kcl_py.shell.clock import SYSTEM_CLOCK
-from kcl_py.status import WorkerStatus
 
 __all__ = ["observers"]
 
@@ -17,9 +17,11 @@ def observers(config: WorkerConfig, app_name: str) -> Sequence[Companion]:
     """Make them; none is started, and nothing is connected."""
     found: list[Companion] = []
     if config.health.port is not None or config.health.file is not None:
-
-        def exposition(status: WorkerStatus) -> str:
-            return f"{status.worker_id} {app_name}"
-
-        found.append(Health(config.health, now=SYSTEM_CLOCK.now, exposition=exposition))
+        found.append(
+            Health(
+                config.health,
+                now=SYSTEM_CLOCK.now,
+                exposition=lambda status: exposition(status, app_name),
+            )
+        )
     return found

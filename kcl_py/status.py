@@ -85,7 +85,8 @@ class ShardWork:
         iterators_expired: Iterators that were too old when they were used.
         batches: Calls of `process_records` that returned without an error.
         records: Records in them.
-        bytes: Payload and keys of those, estimated where a page was cut.
+        bytes: Size of those in the answers of GetRecords, some 150 bytes of each for keys and the
+            like; estimated where a page was cut.
         failures: Calls of user code that raised.
         retries: Calls of `process_records` for a batch that failed before.
         processing: All calls of `process_records`.
@@ -133,6 +134,8 @@ class ShardStatus:
         hung: A call of user code takes longer than `delivery.hung_after`.
         problem: Why somebody should look; None: all is well.
         read_age: Seconds since the last read that was answered; None: not read yet.
+        behind: Seconds behind the tip now, as far as is known: `lag`, and `read_age` too if the
+            last read is longer ago than reads of a quiet shard are, as while user code works.
     """
 
     lease_key: str
@@ -149,6 +152,7 @@ class ShardStatus:
     hung: bool = False
     problem: str | None = None
     read_age: float | None = None
+    behind: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,11 @@ class Supply:
         return None if at is None else now - at
 
     @property
+    def quiet_seconds(self) -> float:
+        """Longest pause between two reads of a shard at its tip."""
+        return self._tools.config.reading.idle_interval
+
+    @property
     def trouble(self) -> str | None:
         """Why the last read brought nothing."""
         return self._reading.trouble if self._reading is not None else None
