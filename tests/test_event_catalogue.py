@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "docs" / "reference" / "events.md"
-ROOMS = ("core", "shell", "aws", "cli", "health", "metrics", "worker.py")
+ROOMS = ("core", "shell", "aws", "cli", "health", "metrics", "observers.py", "worker.py")
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 LEVELS = {"debug", "info", "warning", "error"}
 

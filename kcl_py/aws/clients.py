@@ -6,7 +6,8 @@ connection. A user's session is only asked for clients, and a user's client is n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from kcl_py.aws.names import StreamAddress
     from kcl_py.config import WorkerConfig
 
-Service = Literal["kinesis", "dynamodb"]
+Service = Literal["kinesis", "dynamodb", "cloudwatch"]
 
 LEASE_CALL_SECONDS_MAX: Final = 2.0
 CONNECT_SECONDS_MAX: Final = 1.0
@@ -36,6 +37,7 @@ STREAM_READ_SECONDS: Final = 10.0
 """A page is up to 10 MB; the limit is on silence, not on the whole answer."""
 CONTROL_READ_SECONDS: Final = 10.0
 CONTROL_CONNECTIONS: Final = 2
+METRICS_READ_SECONDS: Final = 5.0
 
 
 class ClientFactory(Protocol):
@@ -123,7 +125,7 @@ def make_clients(
     """
     sizes = connections or Connections()
     seconds = lease_call_seconds(config.leases.duration, config.leases.fence_margin)
-    try:
+    with _clear_errors():
         if client_factory is not None:
             # Of clients that somebody else makes we know neither credentials nor transport.
             return _make_all(client_factory, seconds, sizes)
@@ -132,6 +134,32 @@ def make_clients(
         if config.transport == "botocore":
             return made
         return _with_direct_calls(made, asked, seconds)
+
+
+def make_metrics_client(
+    config: WorkerConfig,
+    stream: StreamAddress,
+    *,
+    session: boto3.session.Session | None = None,
+    client_factory: ClientFactory | None = None,
+) -> Any:  # noqa: ANN401 - a client
+    """Make a client of CloudWatch, as `make_clients` makes its own.
+
+    Raises:
+        ConfigError, NoCredentials: As there.
+    """
+    with _clear_errors():
+        wanted = _config(CONNECT_SECONDS_MAX, METRICS_READ_SECONDS, connections=1, validate=True)
+        if client_factory is not None:
+            return client_factory("cloudwatch", wanted)
+        asked = session or boto3.session.Session()
+        return _session_factory(config, stream, asked)("cloudwatch", wanted)
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
     except NoRegionError:
         raise ConfigError(
             "no AWS region is known; set region in the configuration, AWS_DEFAULT_REGION, or the "
@@ -222,10 +250,12 @@ def _session_factory(
     regions: dict[Service, str | None] = {
         "kinesis": stream.region or region,
         "dynamodb": region,
+        "cloudwatch": region,
     }
     endpoints: dict[Service, str | None] = {
         "kinesis": config.kinesis_endpoint_url,
         "dynamodb": config.dynamodb_endpoint_url,
+        "cloudwatch": None,
     }
 
     def make(service: Service, wanted: Config, /) -> Any:  # noqa: ANN401 - a client

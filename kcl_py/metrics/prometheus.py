@@ -6,7 +6,7 @@ Source: Prometheus' exposition formats, text format 0.0.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from kcl_py.metrics.catalogue import METRICS
@@ -40,14 +40,10 @@ def exposition(status: WorkerStatus, app_name: str) -> str:
 
 
 def _series(metric: Metric, status: WorkerStatus, app_name: str) -> Iterator[str]:
-    sources: Mapping[str | None, object]
-    if metric.scope == "work":
-        sources = {**status.work}
-    elif metric.scope == "held":
-        sources = {**status.shards}
-    else:
-        sources = {None: status}
-    for shard, source in sources.items():
+    sources: Iterable[tuple[str | None, object]] = [(None, status)]
+    if metric.is_per_shard:
+        sources = (status.work if metric.scope == "work" else status.shards).items()
+    for shard, source in sources:
         value = metric.read(source)
         of = {} if shard is None else {"shard": shard}
         if isinstance(value, Timing):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from kcl_py.metrics.catalogue import METRICS
 from kcl_py.metrics.metric import Metric
 from kcl_py.metrics.prometheus import full_name
-from kcl_py.status import Timing, WorkerStatus
+from kcl_py.status import Timing, WorkerStatus, idle_status
 from tests.metrics.samples import STATUS
 
 # Source: the metrics of the Java KCL 3.5 and where they are emitted.
@@ -61,17 +62,7 @@ def test_each_finds_its_number_and_it_is_not_nothing(metric: Metric) -> None:
 
 @pytest.mark.parametrize("metric", METRICS, ids=full_name)
 def test_before_anything_happened_a_count_is_zero(metric: Metric) -> None:
-    empty = WorkerStatus(
-        worker_id="w",
-        state="starting",
-        healthy=True,
-        shards={},
-        peers=(),
-        dynamodb_read_units=0.0,
-        dynamodb_write_units=0.0,
-    )
-
-    found = [metric.read(source) for source in sources(metric, empty)]
+    found = [metric.read(each) for each in sources(metric, idle_status("w-1", "starting"))]
 
     assert all(each.count == 0 for each in found if isinstance(each, Timing))
     if metric.kind == "count":
@@ -82,8 +73,4 @@ def test_a_worker_without_shards_knows_no_lag() -> None:
     lag = next(each for each in METRICS if each.scope == "application")
 
     assert lag.read(STATUS) == 95.0
-    assert lag.read(WorkerStatus(**{**_fields(STATUS), "shards": {}})) is None
-
-
-def _fields(status: WorkerStatus) -> dict[str, object]:
-    return {name: getattr(status, name) for name in status.__dataclass_fields__}
+    assert lag.read(replace(STATUS, shards={})) is None
