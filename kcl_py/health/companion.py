@@ -19,6 +19,10 @@ from kcl_py.health.verdict import Verdict, judge
 from kcl_py.status import WorkerEvent, WorkerStatus
 
 BEAT_SECONDS: Final = 1.0
+BEAT_SECONDS_MAX: Final = 4.0
+LOOKS_PER_COST: Final = 50.0
+"""With many shards a look costs the control thread milliseconds: it looks less often then."""
+
 NEWS: Final = frozenset(
     {"worker.ready", "worker.leaving", "worker.failed", "processor.hung", "shard.paused"}
 )
@@ -63,6 +67,7 @@ class Health:
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._is_file_failing = False
+        self._pause = BEAT_SECONDS
         self._worker: Watched
         self._seen: WorkerStatus
         self._seen_at: float
@@ -117,7 +122,7 @@ class Health:
     def _work(self) -> None:
         try:
             while True:
-                self._has_news.wait(BEAT_SECONDS)
+                self._has_news.wait(self._pause)
                 self._has_news.clear()
                 if self._is_closing.is_set():
                     return
@@ -132,6 +137,8 @@ class Health:
     def _look(self) -> None:
         self._seen_at = self._now()
         self._seen = self._worker.status()
+        cost = self._now() - self._seen_at
+        self._pause = min(max(BEAT_SECONDS, LOOKS_PER_COST * cost), BEAT_SECONDS_MAX)
 
     def _write(self, file: str) -> None:
         try:

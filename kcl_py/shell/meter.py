@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.core.tallies import TimeTally
 from kcl_py.status import Timing
 
 
-@dataclass(slots=True, eq=False)
 class Call:
-    """One call that is under way; whoever made it says how it ended."""
+    """One call that is under way."""
 
-    began_at: float
-    failure: Failure | None = None
+    __slots__ = ("began_at", "kind")
+
+    def __init__(self, kind: str, began_at: float) -> None:
+        self.kind = kind
+        self.began_at = began_at
 
 
 class Meter:
-    """Calls by kind. Thread-safe; used once for each call.
+    """Calls by kind. Thread-safe.
 
     Args:
         now: The worker's clock.
@@ -31,24 +31,25 @@ class Meter:
         self._now = now
         self._lock = threading.Lock()
         self._tallies: dict[str, TimeTally] = {}
-        self._under_way: dict[str, set[Call]] = {}
+        self._under_way: set[Call] = set()
 
-    @contextmanager
-    def timed(self, kind: str) -> Iterator[Call]:
-        """Count what is done inside as one call."""
-        call = Call(self._now())
+    def begin(self, kind: str) -> Call:
+        """A call is being made; `end` follows, unless its thread crashes."""
+        call = Call(kind, self._now())
         with self._lock:
-            self._under_way.setdefault(kind, set()).add(call)
-        try:
-            yield call
-        finally:
-            took = self._now() - call.began_at
-            failure = call.failure
-            throttled = failure is not None and failure.kind is FailureKind.THROTTLED
-            with self._lock:
-                self._under_way[kind].discard(call)
-                tally = self._tallies.setdefault(kind, TimeTally())
-                tally.add(took, failed=failure is not None, throttled=throttled)
+            self._under_way.add(call)
+        return call
+
+    def end(self, call: Call, failure: Failure | None) -> None:
+        """It has come back, well or badly."""
+        took = self._now() - call.began_at
+        throttled = failure is not None and failure.kind is FailureKind.THROTTLED
+        with self._lock:
+            self._under_way.discard(call)
+            tally = self._tallies.get(call.kind)
+            if tally is None:
+                tally = self._tallies[call.kind] = TimeTally()
+            tally.add(took, failed=failure is not None, throttled=throttled)
 
     def values(self) -> dict[str, Timing]:
         """What was counted so far, by kind."""
@@ -58,10 +59,9 @@ class Meter:
     def waits(self) -> dict[str, float]:
         """Seconds since the oldest call of each kind began that is under way."""
         with self._lock:
-            oldest = {
-                kind: min(call.began_at for call in calls)
-                for kind, calls in self._under_way.items()
-                if calls
-            }
+            calls = list(self._under_way)
         now = self._now()
-        return {kind: max(0.0, now - began) for kind, began in oldest.items()}
+        oldest: dict[str, float] = {}
+        for call in calls:
+            oldest[call.kind] = max(oldest.get(call.kind, 0.0), now - call.began_at)
+        return oldest

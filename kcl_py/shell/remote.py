@@ -156,51 +156,51 @@ class Remote:
             pool.join(READS_SECONDS)
 
     def _write(self, command: WriteRow) -> None:
-        with self.meter.timed("LeaseWrite") as call:
-            answer = self.table.write(command.write)
-            call.failure = answer if isinstance(answer, Failure) else None
+        call = self.meter.begin("LeaseWrite")
+        answer = self.table.write(command.write)
+        self.meter.end(call, answer if isinstance(answer, Failure) else None)
         self.post(RowWritten(command.write_id, answer))
 
     def _scan(self, command: ScanRows) -> None:
         failure: Failure | None = None
-        with self.meter.timed("Scan") as call:
-            for page in self.table.scan(consistent=command.consistent):
-                if isinstance(page, Failure):
-                    failure = page
-                else:
-                    self.post(RowsScanned(command.read_id, page))
-            call.failure = failure
+        call = self.meter.begin("Scan")
+        for page in self.table.scan(consistent=command.consistent):
+            if isinstance(page, Failure):
+                failure = page
+            else:
+                self.post(RowsScanned(command.read_id, page))
+        self.meter.end(call, failure)
         self.post(ScanEnded(command.read_id, failure))
 
     def _read(self, command: ReadRows) -> None:
-        with self.meter.timed("BatchGetItem") as call:
-            found = self.table.read_rows(command.keys)
-            call.failure = found.failure
+        call = self.meter.begin("BatchGetItem")
+        found = self.table.read_rows(command.keys)
+        self.meter.end(call, found.failure)
         self.post(RowsRead(command.read_id, found.rows, found.absent, found.failure))
 
     def _find(self, command: FindOwned) -> None:
-        with self.meter.timed("Query") as call:
-            found = self.table.find_owned(command.owner)
-            call.failure = found.failure
+        call = self.meter.begin("Query")
+        found = self.table.find_owned(command.owner)
+        self.meter.end(call, found.failure)
         self.post(OwnedFound(command.read_id, found.keys, found.failure))
 
     def _describe(self, command: DescribeTable) -> None:
-        with self.meter.timed("DescribeTable") as call:
-            seen = self.table.describe()
-            call.failure = seen.failure
+        call = self.meter.begin("DescribeTable")
+        seen = self.table.describe()
+        self.meter.end(call, seen.failure)
         self.post(TableDescribed(command.read_id, seen.table_id, seen.failure))
 
     def _list(self, command: ListShards) -> None:
-        with self.meter.timed("ListShards") as call:
-            seen = self.stream.list_shards(since=command.since)
-            call.failure = seen if isinstance(seen, Failure) else None
+        call = self.meter.begin("ListShards")
+        seen = self.stream.list_shards(since=command.since)
+        self.meter.end(call, seen if isinstance(seen, Failure) else None)
         if isinstance(seen, Failure):
             self.post(ShardsListed(command.read_id, (), None, seen))
         else:
             self.post(ShardsListed(command.read_id, seen.shards, seen.server_time))
 
     def _fetch(self, command: Fetch) -> None:
-        with self.meter.timed("GetRecords") as call:
-            answer = self.stream.fetch(command)
-            call.failure = answer.failure if isinstance(answer, FetchFailed) else None
+        call = self.meter.begin("GetRecords")
+        answer = self.stream.fetch(command)
+        self.meter.end(call, answer.failure if isinstance(answer, FetchFailed) else None)
         self.post(answer)
