@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, final
 
 from kcl_py._config_checks import check_count, check_number
@@ -18,6 +20,13 @@ PORT_MAX: Final = 65535
 NAMESPACE_MAX: Final = 255
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._/#:\- ]{1,255}")
 """Source: CloudWatch concepts, Namespaces: which characters, and at most 255 of them."""
+
+_ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "prometheus": "set health.port, and let Prometheus read /metrics there",
+        "otel": "it comes in a later version; set health.port, and let a collector read /metrics",
+    }
+)
 
 INTERVAL_SECONDS_MAX: Final = 3600.0
 
@@ -72,6 +81,8 @@ class MetricsConfig:
             raise ConfigError(
                 f"metrics.level = {self.level!r} is unknown; use 'none', 'summary' or 'detailed'"
             )
+        if self.sink in _ELSEWHERE:
+            raise ConfigError(f"metrics.sink = {self.sink!r} is none; {_ELSEWHERE[self.sink]}")
         if self.sink not in ("cloudwatch", "emf"):
             raise ConfigError(f"metrics.sink = {self.sink!r} is unknown; use 'cloudwatch' or 'emf'")
         check_number("metrics.interval", self.interval, low=1.0, high=INTERVAL_SECONDS_MAX)

@@ -163,23 +163,28 @@ def test_a_count_a_level_and_a_time_are_spelled_as_they_are() -> None:
 # ------------------------------------------------------------------------------------- the service
 
 
-def stubbed(*codes: str) -> tuple[Any, Stubber]:
+def stubbed(*codes: str) -> Any:
     made = client()
     stubber = Stubber(made)
     for code in codes:
         if code == "ok":
             stubber.add_response("put_metric_data", {})
         else:
-            stubber.add_client_error("put_metric_data", code, "said the service", 400)
+            status = 500 if code.startswith("Internal") else 400
+            stubber.add_client_error("put_metric_data", code, "said the service", status)
     stubber.activate()
-    return made, stubber
+    return made
 
 
 def put(codes: Sequence[str], is_stopping: Callable[[], bool] = lambda: False) -> str | None:
-    made, stubber = stubbed(*codes)
+    made = stubbed(*codes)
+    calls: list[str] = []
+    made.meta.events.register(
+        "before-parameter-build.cloudwatch.PutMetricData", lambda **_: calls.append("put")
+    )
     port = MetricData(made, sleep=lambda _seconds: None, is_stopping=is_stopping)
     answer = port.put("demo", [{"MetricName": "m", "Value": 1.0}])
-    stubber.assert_no_pending_responses()
+    assert len(calls) == len(codes)
     return answer
 
 
