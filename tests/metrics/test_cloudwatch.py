@@ -179,10 +179,13 @@ def stubbed(*codes: str) -> Any:
 def put(codes: Sequence[str], is_stopping: Callable[[], bool] = lambda: False) -> str | None:
     made = stubbed(*codes)
     calls: list[str] = []
-    made.meta.events.register(
-        "before-parameter-build.cloudwatch.PutMetricData", lambda **_: calls.append("put")
-    )
-    port = MetricData(made, sleep=lambda _seconds: None, is_stopping=is_stopping)
+
+    class Counting:
+        def put_metric_data(self, **request: Any) -> None:
+            calls.append(request["Namespace"])
+            made.put_metric_data(**request)
+
+    port = MetricData(Counting(), sleep=lambda _seconds: None, is_stopping=is_stopping)
     answer = port.put("demo", [{"MetricName": "m", "Value": 1.0}])
     assert len(calls) == len(codes)
     return answer
