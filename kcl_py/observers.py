@@ -22,12 +22,44 @@ from kcl_py.shell.clock import SYSTEM_CLOCK
 if TYPE_CHECKING:
     import boto3.session
 
-__all__ = ["Observers"]
+__all__ = ["observers"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observers:
-    """What is needed to make them."""
+def observers(
+    config: WorkerConfig,
+    app_name: str,
+    stream: StreamAddress,
+    session: boto3.session.Session | None = None,
+    client_factory: ClientFactory | None = None,
+) -> Sequence[Companion]:
+    """Make them; none is started, and nothing is connected."""
+    found: list[Companion] = []
+    health, metrics = config.health, config.metrics
+    if health.port is not None or health.file is not None:
+        found.append(
+            Health(
+                health,
+                now=SYSTEM_CLOCK.now,
+                exposition=lambda status: exposition(status, app_name),
+            )
+        )
+    if metrics.level != "none":
+        sinks = _Sinks(config, app_name, stream, session, client_factory)
+        found.append(
+            Publisher(
+                sinks.cloudwatch if metrics.sink == "cloudwatch" else sinks.emf,
+                level=metrics.level,
+                interval=metrics.interval,
+                now=SYSTEM_CLOCK.now,
+                wall=SYSTEM_CLOCK.wall,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Sinks:
+    """Makes a sink when the worker starts."""
 
     config: WorkerConfig
     app_name: str
@@ -35,48 +67,24 @@ class Observers:
     session: boto3.session.Session | None
     client_factory: ClientFactory | None
 
-    def companions(self) -> Sequence[Companion]:
-        """Make them; none is started, and nothing is connected."""
-        found: list[Companion] = []
-        health, metrics = self.config.health, self.config.metrics
-        if health.port is not None or health.file is not None:
-            found.append(
-                Health(
-                    health,
-                    now=SYSTEM_CLOCK.now,
-                    exposition=lambda status: exposition(status, self.app_name),
-                )
-            )
-        if metrics.level != "none":
-            found.append(
-                Publisher(
-                    self._cloudwatch if metrics.sink == "cloudwatch" else self._emf,
-                    level=metrics.level,
-                    interval=metrics.interval,
-                    now=SYSTEM_CLOCK.now,
-                    wall=SYSTEM_CLOCK.wall,
-                )
-            )
-        return found
-
-    @property
-    def _namespace(self) -> str:
-        return self.config.metrics.namespace or self.app_name
-
-    def _cloudwatch(self, worker: Watched) -> Sink:
+    def cloudwatch(self, worker: Watched) -> Sink:
         del worker
         client = make_metrics_client(
             self.config, self.stream, session=self.session, client_factory=self.client_factory
         )
         return CloudWatch(self._namespace, MetricData(client).put)
 
-    def _emf(self, worker: Watched) -> Sink:
+    def emf(self, worker: Watched) -> Sink:
         said = {
             "application": self.app_name,
             "stream": self.stream.name,
             "worker_id": worker.worker_id,
         }
         return Emf(self._namespace, _to_stdout, said)
+
+    @property
+    def _namespace(self) -> str:
+        return self.config.metrics.namespace or self.app_name
 
 
 def _to_stdout(line: str) -> None:

@@ -22,7 +22,7 @@ from kcl_py.config import WorkerConfig
 from kcl_py.core.events import StopAsked
 from kcl_py.core.worker_core import WorkerCore
 from kcl_py.errors import ConfigError, KclError, ServiceError, StopTimeout
-from kcl_py.observers import Observers
+from kcl_py.observers import observers
 from kcl_py.processor import ProcessorLike, classify
 from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.clock import SYSTEM_CLOCK
@@ -98,14 +98,8 @@ class Worker:
         self._session = session
         self._client_factory = client_factory
         self._on_event = on_event
-        observers = Observers(
-            config=config,
-            app_name=app_name,
-            stream=self._stream,
-            session=session,
-            client_factory=client_factory,
-        )
-        self._companions = (*companions, *observers.companions())
+        asked = observers(config, app_name, self._stream, session, client_factory)
+        self._companions = (*companions, *asked)
         self._audit_path: str | PathLike[str] | None = None  # set by `kcl run --audit-log`
         self._worker_id = new_worker_id(config.worker_name)
         self._process = os.getpid()
