@@ -14,13 +14,16 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
+from metrics_reference import metrics_page
 from testing_reference import testing_page
 from typer.models import ArgumentInfo, OptionInfo
 
 from kcl_py import (
     Backoff,
     DeliveryConfig,
+    HealthConfig,
     LeaseConfig,
+    MetricsConfig,
     OnError,
     PollingConfig,
     ProducerConfig,
@@ -44,6 +47,8 @@ CLASSES = {
     "reading": PollingConfig,
     "delivery": DeliveryConfig,
     "notices": NoticeConfig,
+    "health": HealthConfig,
+    "metrics": MetricsConfig,
 }
 
 JAVA = {
@@ -57,6 +62,9 @@ JAVA = {
     "table.deletion_protection": "leaseTableDeletionProtectionEnabled",
     "reading.idle_interval": "idleTimeBetweenReadsInMillis",
     "reading.page_records": "maxRecords",
+    "metrics.level": "metricsLevel",
+    "metrics.namespace": "metricsNamespace",
+    "metrics.interval": "metricsBufferTimeMillis",
     "region": "regionName",
     "kinesis_endpoint_url": "kinesisEndpoint",
     "dynamodb_endpoint_url": "dynamoDBEndpoint",
@@ -335,6 +343,7 @@ PAGES = {
     "kcl-names.md": names_page,
     "settings.md": settings_page,
     "cli.md": commands_page,
+    "metrics.md": lambda: metrics_page(MADE),
     "testing.md": lambda: testing_page(MADE),
 }
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
         AfterAttempts,
         Backoff,
         DeliveryConfig,
+        HealthConfig,
         InitialPosition,
         LeaseConfig,
+        MetricsConfig,
         OnError,
         PollingConfig,
         TableConfig,
@@ -104,12 +106,14 @@ __all__ = [
     "Delivery",
     "DeliveryConfig",
     "Encoder",
+    "HealthConfig",
     "InitialPosition",
     "KclError",
     "KinesisBatchDispatcher",
     "LeaseConfig",
     "LeaseLost",
     "LeaseTableError",
+    "MetricsConfig",
     "NoCredentials",
     "OnError",
     "Payload",
@@ -154,8 +158,8 @@ __all__ = [
 _MODULE_NAMES = MappingProxyType(
     {
         "config": (
-            "AfterAttempts Backoff DeliveryConfig InitialPosition LeaseConfig OnError "
-            "PollingConfig TableConfig WorkerConfig"
+            "AfterAttempts Backoff DeliveryConfig HealthConfig InitialPosition LeaseConfig "
+            "MetricsConfig OnError PollingConfig TableConfig WorkerConfig"
         ),
         "errors": (
             "AccessDenied BufferFull CheckpointOutOfRange ConfigError KclError LeaseLost "

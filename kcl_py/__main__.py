@@ -8,6 +8,11 @@ import sys
 
 def main() -> int:
     """Run the command line, or say what to install for it."""
+    if sys.argv[1:2] == ["health"]:
+        from kcl_py.health import probe
+
+        if probe.understands(sys.argv[2:]):
+            return probe.main(sys.argv[2:])
     missing = [name for name in ("typer", "rich") if importlib.util.find_spec(name) is None]
     if missing:
         sys.stderr.write(

@@ -162,6 +162,15 @@ _PROCESSING: Final = (
     KclName("shardConsumerDispatchPollIntervalMillis", "1000", "", "nothing is polled"),
 )
 
+_METRICS: Final = (
+    KclName("metricsLevel", "DETAILED", "metrics.level", "in small letters; none by default"),
+    KclName("metricsNamespace", "applicationName", "metrics.namespace"),
+    KclName("metricsBufferTimeMillis", "10000", "metrics.interval", "in seconds"),
+    KclName("metricsMaxQueueSize", "10000", "", "what cannot be sent is counted and told"),
+    KclName("metricsEnabledDimensions", "all", "", "metrics.level decides"),
+    KclName("metricsBackend", "CLOUDWATCH", "metrics.sink", "OpenTelemetry is not there yet"),
+)
+
 _PROGRAM: Final = (
     KclName("applicationName", "", "app_name, an argument of the Worker"),
     KclName("streamName", "", "stream, an argument of the Worker"),
@@ -190,6 +199,7 @@ KCL_NAMES: Final[Mapping[str, tuple[KclName, ...]]] = MappingProxyType(
         "The lease table": _TABLE,
         "Reading": _READING,
         "Processing": _PROCESSING,
+        "Metrics": _METRICS,
         "The program": _PROGRAM,
     }
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 from kcl_py._config_checks import check_count as _check_count
 from kcl_py._config_checks import check_number as _check_number
 from kcl_py._config_notices import NoticeConfig
+from kcl_py._config_observe import HealthConfig, MetricsConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import apply_settings, parse_setting, settings_from_env
 
@@ -26,8 +27,10 @@ __all__ = [
     "AfterAttempts",
     "Backoff",
     "DeliveryConfig",
+    "HealthConfig",
     "InitialPosition",
     "LeaseConfig",
+    "MetricsConfig",
     "NoticeConfig",
     "OnError",
     "PollingConfig",
@@ -286,6 +289,9 @@ class WorkerConfig:
         reading: How shards are read.
         delivery: How records reach the processor.
         notices: Which notices of the machine start a drain.
+
+        health: Whom the worker tells that it is alive.
+        metrics: Where numbers are sent.
         region: AWS region; None: as boto3 finds it.
         kinesis_endpoint_url: Another address for Kinesis; None: as boto3 finds it.
         dynamodb_endpoint_url: Another address for DynamoDB; None: as boto3 finds it.
@@ -302,6 +308,9 @@ class WorkerConfig:
     reading: PollingConfig = field(default_factory=PollingConfig)
     delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
     notices: NoticeConfig = field(default_factory=NoticeConfig)
+
+    health: HealthConfig = field(default_factory=HealthConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     region: str | None = None
     kinesis_endpoint_url: str | None = None
     dynamodb_endpoint_url: str | None = None

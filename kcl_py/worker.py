@@ -10,7 +10,7 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -23,6 +23,7 @@ from kcl_py.core.events import StopAsked
 from kcl_py.core.worker_core import WorkerCore
 from kcl_py.errors import ConfigError, KclError, ServiceError, StopTimeout
 from kcl_py.hosts.identity import named_after_host
+from kcl_py.observers import observers
 from kcl_py.processor import ProcessorLike, classify
 from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.clock import SYSTEM_CLOCK
@@ -98,7 +99,8 @@ class Worker:
         self._session = session
         self._client_factory = client_factory
         self._on_event = on_event
-        self._companions = tuple(companions)
+        asked = observers(config, app_name, self._stream, session, client_factory)
+        self._companions = (*companions, *asked)
         self._audit_path: str | PathLike[str] | None = None  # set by `kcl run --audit-log`
         self._worker_id = new_worker_id(config.worker_name)
         self._process = os.getpid()
@@ -267,9 +269,14 @@ class Worker:
             return self._status
         question = StatusAsked()
         shell.mailbox.put(question)
-        with contextlib.suppress(TimeoutError):
-            self._status = self._with_units(question.answer.result(STATUS_SECONDS))
+        with contextlib.suppress(TimeoutError, CancelledError):
+            self._status = self._connected.complete(question.answer.result(STATUS_SECONDS))
         return self._status
+
+    def dump_stacks(self) -> None:
+        """Log where every thread is (`worker.stacks_dumped`), as SIGUSR1 does for `kcl run`."""
+        if self._shell is not None:
+            self._shell.dump_stacks()
 
     # ------------------------------------------------------------------------- the control thread
 
@@ -336,10 +343,11 @@ class Worker:
             audit=AuditLog(self._audit_path, self._worker_id) if self._audit_path else None,
             loop=loop,
             context=context,
+            meter=connected.meter,
         )
         error = shell.run(core, job)
         if not isinstance(error, Crashed):  # else nothing that the core says counts
-            self._status = self._with_units(core.status(SYSTEM_CLOCK.now()))
+            self._status = connected.complete(core.status(SYSTEM_CLOCK.now()))
         return error
 
     def _connecting(self, shell: Shell, rng: random.Random) -> Connecting:
@@ -385,11 +393,3 @@ class Worker:
                 f"this Worker was made in process {self._process}, before a fork; threads and "
                 "connections do not survive that: make the Worker in the process that runs it"
             )
-
-    def _with_units(self, status: WorkerStatus) -> WorkerStatus:
-        if self._connected is None:
-            return status
-        table = self._connected.table
-        return replace(
-            status, dynamodb_read_units=table.read_units, dynamodb_write_units=table.write_units
-        )

@@ -281,3 +281,24 @@ def test_any_text_is_a_value_or_a_config_error(name: str, text: str) -> None:
 
 def test_the_outcomes_are_those_of_the_public_face() -> None:
     assert get_args(AfterAttempts) == ("retry", "pause", "dead_letter", "skip")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"metrics.sink": "otel"}, "comes in a later version"),
+        ({"metrics.sink": "prometheus"}, "set health.port"),
+        ({"metrics.sink": "statsd"}, "use 'cloudwatch' or 'emf'"),
+        ({"metrics.level": "DETAILED"}, "use 'none', 'summary' or 'detailed'"),
+        ({"metrics.namespace": "AWS/Mine"}, "begin with neither"),
+        ({"metrics.namespace": ""}, "not allowed"),
+        ({"metrics.interval": "100ms"}, "at least 1"),
+        ({"health.port": "70000"}, "at most 65535"),
+        ({"health.file": " "}, "health.file is empty"),
+    ],
+)
+def test_what_cannot_be_observed_so_is_refused_with_a_way_out(
+    settings: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        apply_settings(WorkerConfig(), settings)

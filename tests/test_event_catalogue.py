@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "docs" / "reference" / "events.md"
-ROOMS = ("core", "shell", "aws", "cli", "hosts", "producer", "streams", "worker.py")
+ROOMS = (
+    "core", "shell", "aws", "cli", "health", "hosts", "metrics", "producer", "streams",
+    "observers.py", "worker.py",
+)  # fmt: skip
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 METHODS = {"exception": "error"}
 """What a logger's method is called, and the level that it logs at, where these differ."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kcl_py.aws.names import StreamAddress
     from kcl_py.config import WorkerConfig
 
-Service = Literal["kinesis", "dynamodb"]
+Service = Literal["kinesis", "dynamodb", "cloudwatch"]
 
 LEASE_CALL_SECONDS_MAX: Final = 2.0
 CONNECT_SECONDS_MAX: Final = 1.0
@@ -35,6 +35,7 @@ STREAM_READ_SECONDS: Final = 10.0
 """A page is up to 10 MB; the limit is on silence, not on the whole answer."""
 CONTROL_READ_SECONDS: Final = 10.0
 CONTROL_CONNECTIONS: Final = 2
+METRICS_READ_SECONDS: Final = 5.0
 
 
 class ClientFactory(Protocol):
@@ -133,6 +134,26 @@ def make_clients(
         return _with_direct_calls(made, asked, seconds)
 
 
+def make_metrics_client(
+    config: WorkerConfig,
+    stream: StreamAddress,
+    *,
+    session: boto3.session.Session | None = None,
+    client_factory: ClientFactory | None = None,
+) -> Any:  # noqa: ANN401 - a client
+    """Make a client of CloudWatch, as `make_clients` makes its own.
+
+    Raises:
+        ConfigError, NoCredentials: As there.
+    """
+    with told_plainly():
+        wanted = client_config(CONNECT_SECONDS_MAX, METRICS_READ_SECONDS, connections=1)
+        if client_factory is not None:
+            return client_factory("cloudwatch", wanted)
+        asked = session or boto3.session.Session()
+        return _session_factory(config, stream, asked)("cloudwatch", wanted)
+
+
 def _with_direct_calls(
     clients: Clients, session: boto3.session.Session, lease_seconds: float
 ) -> Clients:
@@ -199,10 +220,12 @@ def _session_factory(
     regions: dict[Service, str | None] = {
         "kinesis": stream.region or region,
         "dynamodb": region,
+        "cloudwatch": region,
     }
     endpoints: dict[Service, str | None] = {
         "kinesis": config.kinesis_endpoint_url,
         "dynamodb": config.dynamodb_endpoint_url,
+        "cloudwatch": None,
     }
 
     def make(service: Service, wanted: Config, /) -> Any:  # noqa: ANN401 - a client

@@ -67,6 +67,11 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
             ("kcl leases --app greeter --watch", "kcl leases --app greeter --json"),
         ),
+        "health": Entry(
+            "health:health",
+            "Say whether the worker of this machine is alive: exit code 0 or 1, and why.",
+            ("KCL_HEALTH_FILE=/tmp/kcl-health kcl health", "kcl health --port 8080 --ready"),
+        ),
         "put": Entry(
             "put:put",
             "Put one record, and show its shard and sequence number.",

@@ -36,6 +36,8 @@ _LOOK_SECONDS: Final = 0.5
 
 _NO_NOTICES: Final = ("--set=notices.watch=off", "--set=notices.lifecycle_hook=none")
 """For each process; the supervisor heeds notices for all."""
+_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+_PASSED_ON: Final = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,17 @@ def arguments_of(shared: Shared) -> list[str]:
             given += [flag] if value else []
         elif value is not None:
             given += [f"{flag}={item}" for item in (value if isinstance(value, list) else [value])]
+    return given
+
+
+def health_of(shared: Shared, number: int) -> list[str]:
+    """The flags that give each its own heartbeat file and port: `FILE.1` and PORT for the first."""
+    health = shared.worker_config().health
+    given = []
+    if health.file is not None:
+        given.append(f"--set=health.file={health.file}.{number + 1}")
+    if health.port:
+        given.append(f"--set=health.port={health.port + number}")
     return given
 
 
@@ -142,6 +155,10 @@ class _Supervisor:
         if isinstance(mail, _NoticeSeen):
             self._drain()
             return
+        if mail not in _STOPPING:
+            for process in self._running.values():
+                process.send_signal(mail)
+            return
         self._signals += 1
         if self._signals > 1:
             self._kill_all()
@@ -192,7 +209,12 @@ class _Supervisor:
             own.append(f"--ready-file={ready_file}")
         if log is not None:
             own.append(f"--audit-log={log.with_suffix(f'.{number + 1}{log.suffix}')}")
-        flags = [*arguments_of(order.shared), *_NO_NOTICES, *own]
+        flags = [
+            *arguments_of(order.shared),
+            *_NO_NOTICES,
+            *health_of(order.shared, number),
+            *own,
+        ]
         return [sys.executable, "-m", "kcl_py", "run", *flags, "--", order.processor]
 
     def _environment(self, number: int) -> dict[str, str]:
@@ -285,7 +307,7 @@ def _signals_to(mail: queue.SimpleQueue[_Mail]) -> Iterator[None]:
         del frame
         mail.put(signal.Signals(number))
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    numbers = (*_STOPPING, *_PASSED_ON)
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield

@@ -96,10 +96,13 @@ def _run_worker(
         worker._audit_path = audit_log  # noqa: SLF001 - for tests and the demo; not public
     start = _Start(worker, ready_file, timeout)
     start.watch()
-    if is_supervised:
-        _run_supervised(worker)
-    else:
-        worker.run()
+    from kcl_py.shell.signals import dumping_on_signal
+
+    with dumping_on_signal(worker.dump_stacks):
+        if is_supervised:
+            _run_supervised(worker)
+        else:
+            worker.run()
     if start.was_too_slow:
         raise OutOfTime(
             f"the worker did not run within {shared.timeout}; see its log lines for why"

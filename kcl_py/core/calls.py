@@ -5,6 +5,7 @@ Commands go out with an id, answers find whoever asked.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kcl_py.core import commands, events
@@ -32,6 +33,9 @@ class Calls:
 
     Every question is answered exactly once; an answer nobody waits for is a bug of the shell and
     ignored.
+
+    Attributes:
+        counted: How often each event was reported, for metrics.
     """
 
     def __init__(self) -> None:
@@ -39,6 +43,7 @@ class Calls:
         self._waiting: dict[int, Callable[[float, Any], None]] = {}
         self._scan_pages: dict[int, OnScanPage] = {}
         self._last_id = 0
+        self.counted: Counter[str] = Counter()
 
     def next_id(self) -> int:
         """Return a number that was never given out before."""
@@ -62,6 +67,7 @@ class Calls:
         **fields: object,
     ) -> None:
         """Log one event of the catalogue."""
+        self.counted[name] += 1
         self._out.append(commands.Report(name, level, key, fields))
 
     def write(self, write: RowWrite, then: OnWritten, *, urgent_by: float = NEVER) -> None:

@@ -126,6 +126,11 @@ class WorkerCore:
             peers=tuple(w for w in self._desk.sights.running(now) if w != self._worker_id),
             dynamodb_read_units=0.0,
             dynamodb_write_units=0.0,
+            at=now,
+            work=self._consumers.tallies.values(shards),
+            older_work=self._consumers.tallies.older,
+            events=dict(self._calls.counted),
+            buffered_bytes=self._consumers.buffered_bytes,
         )
 
     def _state(self) -> WorkerState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.aws.clients import ClientFactory, Clients, Connections, make_clients
@@ -16,7 +16,10 @@ from kcl_py.aws.stream import StreamReader, describe_stream
 from kcl_py.aws.table_setup import open_table
 from kcl_py.config import WorkerConfig
 from kcl_py.core.facts import StreamFacts, TableFacts
+from kcl_py.shell.clock import SYSTEM_CLOCK
+from kcl_py.shell.meter import Meter
 from kcl_py.shell.pools import LEASE_THREADS_MAX, STREAM_THREADS_MAX, TABLE_THREADS_MAX
+from kcl_py.status import WorkerStatus
 
 if TYPE_CHECKING:
     import boto3.session
@@ -34,6 +37,17 @@ class Connected:
     table_facts: TableFacts
     stream: StreamReader
     stream_facts: StreamFacts
+    meter: Meter = field(default_factory=lambda: Meter(SYSTEM_CLOCK.now))
+
+    def complete(self, status: WorkerStatus) -> WorkerStatus:
+        """Add what the core does not know: calls, and what they used up."""
+        return replace(
+            status,
+            dynamodb_read_units=self.table.read_units,
+            dynamodb_write_units=self.table.write_units,
+            calls=self.meter.values(),
+            call_waits=self.meter.waits(),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,10 +52,18 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._letters: queue.SimpleQueue[Letter] = queue.SimpleQueue()
+        self._is_closed = False
 
     def put(self, letter: Letter) -> None:
-        """Hand it to the control thread; never blocks."""
-        self._letters.put(letter)
+        """Hand it to the control thread; never blocks. Questions after its end are cancelled."""
+        if self._is_closed and isinstance(letter, StatusAsked):
+            letter.answer.cancel()
+        else:
+            self._letters.put(letter)
+
+    def close(self) -> None:
+        """The control thread reads no more."""
+        self._is_closed = True
 
     def take(self, timeout: float) -> Letter | None:
         """Wait for the next one, so many seconds at most."""
@@ -114,7 +122,8 @@ class Control:
             self._carry_out(self._core.receive(now, WallRead(wall)))
 
     def answer_the_rest(self) -> None:
-        """Answer the questions that came too late for the loop."""
+        """Answer the questions that came too late for the loop; later ones need not wait."""
+        self._mailbox.close()
         while (letter := self._mailbox.take(0.0)) is not None:
             if isinstance(letter, StatusAsked):
                 with contextlib.suppress(BaseException):  # whoever asked is told

@@ -30,6 +30,7 @@ from kcl_py.core.events import (
     TableDescribed,
     WriteAnswer,
 )
+from kcl_py.shell.meter import Meter
 from kcl_py.shell.pools import (
     LEASE_THREADS_MAX,
     STREAM_THREADS_MAX,
@@ -93,12 +94,14 @@ class Remote:
 
     Attributes:
         post: Hands an event to the core.
+        meter: Counts every call.
         leases: For lease writes alone: nothing else may hold them up.
     """
 
     table: TablePort
     stream: StreamPort
     post: Callable[[Event], None]
+    meter: Meter
     leases: Pool
     rows: Pool
     records: Pool
@@ -110,12 +113,14 @@ class Remote:
         stream: StreamPort,
         post: Callable[[Event], None],
         on_crash: OnCrash,
+        meter: Meter,
     ) -> Remote:
         """Make the pools; threads come with the first call."""
         return cls(
             table=table,
             stream=stream,
             post=post,
+            meter=meter,
             leases=Pool("kcl-lease", LEASE_THREADS_MAX, on_crash),
             rows=Pool("kcl-table", TABLE_THREADS_MAX, on_crash),
             records=Pool("kcl-read", STREAM_THREADS_MAX, on_crash),
@@ -151,35 +156,51 @@ class Remote:
             pool.join(READS_SECONDS)
 
     def _write(self, command: WriteRow) -> None:
-        self.post(RowWritten(command.write_id, self.table.write(command.write)))
+        call = self.meter.begin("LeaseWrite")
+        answer = self.table.write(command.write)
+        self.meter.end(call, answer if isinstance(answer, Failure) else None)
+        self.post(RowWritten(command.write_id, answer))
 
     def _scan(self, command: ScanRows) -> None:
         failure: Failure | None = None
+        call = self.meter.begin("Scan")
         for page in self.table.scan(consistent=command.consistent):
             if isinstance(page, Failure):
                 failure = page
             else:
                 self.post(RowsScanned(command.read_id, page))
+        self.meter.end(call, failure)
         self.post(ScanEnded(command.read_id, failure))
 
     def _read(self, command: ReadRows) -> None:
+        call = self.meter.begin("BatchGetItem")
         found = self.table.read_rows(command.keys)
+        self.meter.end(call, found.failure)
         self.post(RowsRead(command.read_id, found.rows, found.absent, found.failure))
 
     def _find(self, command: FindOwned) -> None:
+        call = self.meter.begin("Query")
         found = self.table.find_owned(command.owner)
+        self.meter.end(call, found.failure)
         self.post(OwnedFound(command.read_id, found.keys, found.failure))
 
     def _describe(self, command: DescribeTable) -> None:
+        call = self.meter.begin("DescribeTable")
         seen = self.table.describe()
+        self.meter.end(call, seen.failure)
         self.post(TableDescribed(command.read_id, seen.table_id, seen.failure))
 
     def _list(self, command: ListShards) -> None:
+        call = self.meter.begin("ListShards")
         seen = self.stream.list_shards(since=command.since)
+        self.meter.end(call, seen if isinstance(seen, Failure) else None)
         if isinstance(seen, Failure):
             self.post(ShardsListed(command.read_id, (), None, seen))
         else:
             self.post(ShardsListed(command.read_id, seen.shards, seen.server_time))
 
     def _fetch(self, command: Fetch) -> None:
-        self.post(self.stream.fetch(command))
+        call = self.meter.begin("GetRecords")
+        answer = self.stream.fetch(command)
+        self.meter.end(call, answer.failure if isinstance(answer, FetchFailed) else None)
+        self.post(answer)

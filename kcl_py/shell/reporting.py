@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import structlog
 
 from kcl_py.companions import Companion
-from kcl_py.core.commands import DumpStacks, Report
+from kcl_py.core.commands import Report
 from kcl_py.shell.threads import OnCrash, spawn
 from kcl_py.status import WorkerEvent
 
@@ -115,10 +115,14 @@ class Reporter:
         """Log it and hand it to `on_event`, soon. Never blocks."""
         self._put(_Line(self._now(), report, is_heard=True))
 
-    def dump_stacks(self, command: DumpStacks, tasks: str) -> None:
-        """Report where every thread is, and every task of the loop: user code hangs."""
+    def dump_stacks(self, key: str | None, tasks: str) -> None:
+        """Report where every thread is, and every task of the loop: user code hangs, or a signal.
+
+        Args:
+            key: Of the shard whose code hangs.
+        """
         stacks = all_stacks() + tasks
-        self.report(Report("worker.stacks_dumped", "warning", command.key, {"stacks": stacks}))
+        self.report(Report("worker.stacks_dumped", "warning", key, {"stacks": stacks}))
 
     def crashed(self, thread: str, error: BaseException) -> None:
         """Log a bug of ours with its traceback. Blocks only where the log's thread has ended."""

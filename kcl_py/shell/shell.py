@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, Final
 
@@ -28,8 +28,9 @@ from kcl_py.processor import ProcessorMaker
 from kcl_py.shell.async_calls import AsyncCalls
 from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.checkpoints import CheckpointDesk
-from kcl_py.shell.clock import Clock
+from kcl_py.shell.clock import SYSTEM_CLOCK, Clock
 from kcl_py.shell.control import Control, Core, Mailbox
+from kcl_py.shell.meter import Meter
 from kcl_py.shell.remote import Remote, StreamPort, TablePort
 from kcl_py.shell.reporting import OnEvent, Reporter
 from kcl_py.shell.run import Surroundings
@@ -53,6 +54,7 @@ class Job:
         give_up_on: Exceptions of user code that no retry can mend.
         loop: Where async processors run; None: a loop of our own.
         context: Context variables that user code starts with.
+        meter: Counts calls of AWS.
     """
 
     app_name: str
@@ -65,6 +67,7 @@ class Job:
     audit: AuditLog | None
     loop: AbstractEventLoop | None
     context: contextvars.Context
+    meter: Meter = field(default_factory=lambda: Meter(SYSTEM_CLOCK.now))
 
 
 class Shell:
@@ -85,7 +88,7 @@ class Shell:
         self.reporter = Reporter(facts, clock.now, on_event, self.on_crash, companions)
         self._clock = clock
         self._crash: BaseException | None = None
-        self._runs: Runs | None = None
+        self._calls: AsyncCalls | None = None
 
     def on_crash(self, thread: str, error: BaseException) -> None:
         """A thread of ours ended with an exception: have the core end the worker, and log it."""
@@ -96,6 +99,10 @@ class Shell:
     def say_waiting(self, because: str) -> None:
         """Report what set-up waits for."""
         self.reporter.report(Report("worker.waiting", "info", None, {"because": because}))
+
+    def dump_stacks(self) -> None:
+        """Report where every thread is; safe from any thread but a signal handler's."""
+        self.reporter.dump_stacks(None, self._calls.stacks() if self._calls is not None else "")
 
     def take_leave(self, error: BaseException | None) -> None:
         """Report what ended the worker, if it was no clean stop, and end the log's thread."""
@@ -115,7 +122,10 @@ class Shell:
         desk = CheckpointDesk(self.mailbox.put)
         calls = AsyncCalls(self._clock.now, self.on_crash, job.loop)
         runs = Runs(self._surroundings(job, desk, calls))
-        remote = Remote.open(job.table_port, job.stream_port, self.mailbox.put, self.on_crash)
+        self._calls = calls
+        remote = Remote.open(
+            job.table_port, job.stream_port, self.mailbox.put, self.on_crash, job.meter
+        )
         control = Control(
             core, self.mailbox, self._clock, _Executor(remote, runs, desk, self.reporter, calls)
         )
@@ -198,7 +208,7 @@ class _Executor:
             case Report():
                 self.reporter.report(command)
             case DumpStacks():
-                self.reporter.dump_stacks(command, self.async_calls.stacks())
+                self.reporter.dump_stacks(command.key, self.async_calls.stacks())
             case Finish():
                 raise AssertionError("the control loop keeps it")
             case _:

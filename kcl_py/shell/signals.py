@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -58,6 +59,34 @@ def draining_on_signals(
         yield
     finally:
         _put_back(before)
+
+
+@contextlib.contextmanager
+def dumping_on_signal(dump: Callable[[], None]) -> Iterator[None]:
+    """Let SIGUSR1 call `dump`, in a thread of its own, inside the block. Main thread only.
+
+    Left alone where somebody handles that signal already, and where there is none (Windows).
+    """
+    number = getattr(signal, "SIGUSR1", None)
+    is_ours = threading.current_thread() is threading.main_thread()
+    if number is None or not is_ours or signal.getsignal(number) is not signal.SIG_DFL:
+        yield
+        return
+    wanted: queue.SimpleQueue[str] = queue.SimpleQueue()  # safe in signal handlers
+
+    def work() -> None:
+        while wanted.get():
+            dump()
+
+    thread = threading.Thread(target=work, name="kcl-stacks", daemon=True)
+    thread.start()
+    signal.signal(number, lambda _number, _frame: wanted.put("dump"))
+    try:
+        yield
+    finally:
+        # Ignored from here on: one that comes late must not end the process.
+        signal.signal(number, signal.SIG_IGN)
+        wanted.put("")
 
 
 def _put_back(before: Mapping[signal.Signals, Handler]) -> None:

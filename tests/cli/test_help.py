@@ -6,6 +6,7 @@ And do the examples of the commands about streams and records do what they say, 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -51,7 +52,8 @@ def commands_in(example: str) -> Iterator[list[str]]:
     words: list[str] = []
     for word in [*lexer, "|"]:
         if not set(word) <= set("|<>"):
-            words.append(word)
+            is_variable = not words and re.match(r"[A-Z_]+=", word)
+            words += [] if is_variable else [word]
             continue
         if words[:1] == ["kcl"]:
             yield words[1:]

@@ -70,6 +70,7 @@ def test_whatever_makes_or_is_a_processor_runs(
     )  # fmt: skip
     assert process.stdout is not None
     lines = [process.stdout.readline(), process.stdout.readline()]
+    process.send_signal(signal.SIGUSR1)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=PATIENCE_SECONDS)
 
@@ -79,7 +80,9 @@ def test_whatever_makes_or_is_a_processor_runs(
     assert facts["ready"] is True
     assert facts["pid"] == process.pid
     events = [json.loads(line) for line in said.splitlines()]
-    assert {"lease.taken"} <= {event["event"] for event in events}
+    assert {"lease.taken", "worker.stacks_dumped"} <= {event["event"] for event in events}
+    stacks = [event["stacks"] for event in events if event["event"] == "worker.stacks_dumped"]
+    assert "Thread kcl-control:" in stacks[0]
     assert all(event["worker_id"] == facts["worker_id"] for event in events)
     audit = (tmp_path / "audit.jsonl").read_text()
     kinds = [json.loads(line)["kind"] for line in audit.splitlines()]

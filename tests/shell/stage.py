@@ -30,6 +30,8 @@ from kcl_py.processor import (
     ShardContext,
 )
 from kcl_py.records import Record
+from kcl_py.shell.connecting import Connected
+from kcl_py.shell.meter import Meter
 from kcl_py.worker import Worker
 from tests.core.fake_table import FakeTable
 from tests.shell.baton import START, Baton, Stuck
@@ -149,12 +151,16 @@ class _Connecting:
             stage.baton.sleep(0.1)
             if self._worker._stop_asked:
                 raise Unavailable("asked to stop")
-        return SimpleNamespace(
-            clients=SimpleNamespace(close=stage.close_clients),
-            table=StageTable(stage),
+        services: dict[str, Any] = {
+            "clients": SimpleNamespace(close=stage.close_clients),
+            "table": StageTable(stage),
+            "stream": StageStream(stage),
+        }
+        return Connected(
+            **services,
             table_facts=TableFacts(name="app", table_id=stage.rows.table_id, has_index=True),
-            stream=StageStream(stage),
             stream_facts=STREAM,
+            meter=Meter(stage.baton.clock.now),
         )
 
 

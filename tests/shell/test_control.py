@@ -127,3 +127,16 @@ def test_what_the_core_raises_escapes() -> None:
     mailbox.put(StopAsked())
     with pytest.raises(ZeroDivisionError):
         Control(ScriptedCore(bug), mailbox, HandClock().clock, lambda _: None).run()
+
+
+def test_a_question_after_the_end_is_not_waited_for() -> None:
+    core = ScriptedCore(lambda _: [], first=[Finish()])
+    mailbox = Mailbox()
+    control = Control(core, mailbox, HandClock().clock, lambda _: None)
+    control.run()
+    control.answer_the_rest()
+
+    late = StatusAsked()
+    mailbox.put(late)
+
+    assert late.answer.cancelled()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from kcl_py.companions import Companion, Watched
-from kcl_py.core.commands import DumpStacks, Report
+from kcl_py.core.commands import Report
 from kcl_py.shell.reporting import WAITING_MAX, Reporter, log_fields
 from kcl_py.status import WorkerEvent
 from tests.shell.tools import PATIENCE, Crashes
@@ -161,7 +161,7 @@ def test_a_broken_log_configuration_stops_nothing(
 def test_the_stacks_say_where_every_thread_is(make: Callable[..., Reporter]) -> None:
     with capture_logs() as lines:
         reporter = make()
-        reporter.dump_stacks(DumpStacks("shardId-1", 1), "\nTask 1")
+        reporter.dump_stacks("shardId-1", "\nTask 1")
         reporter.close()
 
     (line,) = lines

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from kcl_py.shell.signals import draining_on_signals
+from kcl_py.shell.signals import draining_on_signals, dumping_on_signal
 
 PROGRAM = """
 import signal, sys, threading
-from kcl_py.shell.signals import draining_on_signals
+from kcl_py.shell.signals import draining_on_signals, dumping_on_signal
 
 never = threading.Event()
 with draining_on_signals(lambda: print("draining", flush=True)):
@@ -86,7 +86,7 @@ def test_outside_of_the_main_thread_signals_are_never_touched() -> None:
 
 FORKING = """
 import os, signal, threading, time
-from kcl_py.shell.signals import draining_on_signals
+from kcl_py.shell.signals import draining_on_signals, dumping_on_signal
 
 with draining_on_signals(lambda: print("draining", flush=True)):
     children = []
@@ -122,3 +122,48 @@ def test_a_process_that_user_code_forked_is_ended_by_one_signal() -> None:
         os.kill(forked, signal.SIGTERM)
         assert child.stdout.readline() == f"{-signal.SIGTERM}\n"
         assert child.wait(20) == 0
+
+
+DUMPS = """
+import signal, threading
+from kcl_py.shell.signals import dumping_on_signal
+
+with dumping_on_signal(lambda: print("dumped", threading.current_thread().name, flush=True)):
+    signal.raise_signal(signal.SIGUSR1)
+    input()
+    signal.raise_signal(signal.SIGUSR1)
+    input()
+signal.raise_signal(signal.SIGUSR1)
+print("still here")
+"""
+
+
+def test_sigusr1_dumps_as_often_as_it_comes_and_ends_nothing() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", DUMPS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        for _ in range(2):
+            assert child.stdout.readline() == "dumped kcl-stacks\n"
+            child.stdin.write("\n")
+            child.stdin.flush()
+        assert child.stdout.readline() == "still here\n"
+        assert child.wait(20) == 0
+
+
+def test_sigusr1_of_somebody_else_is_left_alone() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _frame: heard.append(number))
+    try:
+        with dumping_on_signal(lambda: None):
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert heard == [signal.SIGUSR1]

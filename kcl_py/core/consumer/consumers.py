@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kcl_py.core.commands import AnswerCheckpoint
 from kcl_py.core.consumer.budget import Budget
+from kcl_py.core.consumer.counting import tally_call
 from kcl_py.core.consumer.machine import ShardMachine
 from kcl_py.core.consumer.pacing import Pacing
 from kcl_py.core.consumer.shown import problem_of, status_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kcl_py.core.calls import Calls
     from kcl_py.core.leases.rows import LeaseRow
     from kcl_py.core.ports import Epoch, LeasePort
+    from kcl_py.core.tallies import Tallies
     from kcl_py.core.timers import Timers
     from kcl_py.status import ShardStatus
 
@@ -143,6 +145,7 @@ class Consumers:
                 lost = LeaseLost(lease_key=key)
                 self._tools.calls.emit(AnswerCheckpoint(event.request_id, None, lost))
         elif machine is not None:
+            tally_call(self._tools.tallies.at(machine.key), now, machine, event)
             machine.returned(now, event)
         self._serve(now)
 
@@ -155,6 +158,11 @@ class Consumers:
             for key, machine in self._machines.items()
             if machine.state is not State.DRAINED
         }
+
+    @property
+    def tallies(self) -> Tallies:
+        """What was done for each shard."""
+        return self._tools.tallies
 
     def problems(self) -> dict[str, str]:
         """Return why somebody should look, by lease key; empty if all is well."""

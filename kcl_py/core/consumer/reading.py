@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.core.commands import Fetch, Start, StartKind
+from kcl_py.core.consumer.counting import tally_read
 from kcl_py.core.consumer.page import Page
 from kcl_py.core.consumer.tools import timer_name
 from kcl_py.core.events import FailureKind, FetchFailed, PageFetched
@@ -61,6 +62,7 @@ class Reading:
 
     Attributes:
         lag: Seconds behind the tip at the last read; None before.
+        read_at: When that was answered.
         has_ended: The response really said that nothing follows.
         failure: Why reading does not get on, if somebody must act.
         trouble: Why the last read brought nothing, whatever it was.
@@ -76,6 +78,7 @@ class Reading:
         changed: Callable[[float], None],
     ) -> None:
         self.lag: float | None = None
+        self.read_at: float | None = None
         self.has_ended = False
         self.children: tuple[Shard, ...] = ()
         self.failure: str | None = None
@@ -142,12 +145,14 @@ class Reading:
 
     def _answered(self, now: float, answer: PageFetched | FetchFailed) -> None:
         self._under_way = False
+        tally_read(self._tools.tallies.at(self._key), answer)
         if isinstance(answer, PageFetched):
             has_records = _span(answer) is not None
             self._pacing.answered(answer.bytes_read, answer.lag, has_records=has_records)
         if self._is_stopped:
             self._tools.budget.arrived(0)
         elif isinstance(answer, PageFetched):
+            self.read_at = now
             self._arrived(answer)
         else:
             self._tools.budget.arrived(0)

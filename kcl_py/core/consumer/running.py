@@ -30,6 +30,7 @@ class Running:
         method: The call that is running; None: none is.
         slice: What the running `process_records` was given; None: an empty batch, or none runs.
         called: Every method called so far.
+        began_at: When the newest call began.
         is_hung: The running call takes longer than `hung_after`.
     """
 
@@ -39,6 +40,7 @@ class Running:
         self.method: Method | None = None
         self.slice: Slice | None = None
         self.called: set[Method] = set()
+        self.began_at = now
         self.is_hung = False
         self._tools = tools
         self._key = epoch.key
@@ -105,6 +107,7 @@ class Running:
         assert self.method is None, "one call at a time"
         assert "close" not in self.called, "close is always last"
         self.method = method
+        self.began_at = now
         self.called.add(method)
         config, timers = self._tools.config.delivery, self._tools.timers
         timers.at(now + config.slow_after, timer_name("slow", self._key), self._is_slow)

@@ -40,6 +40,16 @@ class Supply:
         """Seconds behind the tip at the last read; None: not read yet."""
         return self._reading.lag if self._reading is not None else None
 
+    def read_age(self, now: float) -> float | None:
+        """Seconds since the last read that was answered; None: not read yet."""
+        at = self._reading.read_at if self._reading is not None else None
+        return None if at is None else now - at
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Longest pause between two reads of a shard at its tip."""
+        return self._tools.config.reading.idle_interval
+
     @property
     def trouble(self) -> str | None:
         """Why the last read brought nothing."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kcl_py.core.tallies import Tallies
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -21,6 +23,7 @@ class Tools:
 
     Attributes:
         runs: Lease keys of the processor objects that are not closed, by the id of their run.
+        tallies: What was done for each shard, for metrics.
         port: The lease side; the two know each other, so it is set last.
     """
 
@@ -30,6 +33,7 @@ class Tools:
     rng: Random
     budget: Budget
     runs: dict[int, str] = field(default_factory=dict)
+    tallies: Tallies = field(default_factory=Tallies)
     port: LeasePort | None = None
 
     @property

@@ -290,6 +290,7 @@ class Keeper:
             self._desk.calls.report(
                 "lease.given", "info", key, kind=holding.give_kind, to=holding.give_to
             )
+            self._desk.calls.counted[f"lease.given:{holding.give_kind}"] += 1
             if holding.give_kind is WriteKind.END and not self._desk.stopping:
                 self._taking.take_children(now, holding.children)
         elif holding.give_kind is not None:

@@ -1,0 +1,56 @@
+"""What does the page of metrics say? Everything in it comes from the catalogue."""
+
+from __future__ import annotations
+
+from kcl_py.metrics.catalogue import METRICS
+from kcl_py.metrics.metric import Metric
+from kcl_py.metrics.prometheus import full_name
+
+HEAD = """# Metrics
+{made}
+
+What a worker counts, by the names of Prometheus and of CloudWatch. How to get them: [observe](../how-to/observe.md#metrics). Counted for each page, batch and
+call, never for each record; all of it is in `status()`, too.
+
+- **count** only grows, from the start of the worker; CloudWatch is sent what came in an interval.
+- **level** is looked at: by Prometheus when it asks; for CloudWatch every 10 s, as a statistic set of the interval.
+- **time** is a histogram for Prometheus. CloudWatch is sent values and how often each came, so that it knows averages and percentiles.
+
+The unit of a time is seconds in Prometheus and milliseconds in CloudWatch.
+
+## Names and dimensions
+
+| | |
+|---|---|
+| Prometheus | label `application`; `shard` where the table says so. `kcl_worker_info` has the `worker_id` and the `state` |
+| CloudWatch, namespace | `metrics.namespace`, by default the application name, as in the Java KCL |
+| CloudWatch, `level=summary` | dimension `Operation`, as below: all shards and workers together |
+| CloudWatch, `level=detailed` | these, and the same with `Operation` and `ShardId` for each shard, with `Operation` and `WorkerIdentifier` for each worker |
+
+A name in bold is that of the Java KCL, with its `Operation`. Two things differ from there: at its level SUMMARY, too, it sends a metric for each shard; and its
+`Success` of a task has no like here, since failures are counted by what failed.
+"""
+
+
+def row(metric: Metric) -> str:
+    name = f"**`{metric.cloudwatch}`**" if metric.is_kcl else f"`{metric.cloudwatch}`"
+    if metric.scope == "application":
+        dimension = ""
+    else:
+        dimension = "shard" if metric.is_per_shard else "worker"
+    return (
+        f"| `{full_name(metric)}` | {name} | `{metric.operation}` | {metric.kind} | {metric.unit} "
+        f"| {dimension} | {metric.says} |"
+    )
+
+
+def metrics_page(made: str) -> str:
+    """The page."""
+    lines = [
+        HEAD.format(made=made),
+        "## All of them\n",
+        "| Prometheus | CloudWatch | Operation | kind | unit | detailed by | what |",
+        "|---|---|---|---|---|---|---|",
+        *map(row, METRICS),
+    ]
+    return "\n".join(lines) + "\n"

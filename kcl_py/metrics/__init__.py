@@ -1,0 +1,1 @@
+"""Which numbers does a worker tell, in which words, and to whom?"""

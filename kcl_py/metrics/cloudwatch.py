@@ -1,0 +1,113 @@
+"""How do points become requests of PutMetricData, within its limits?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote_plus
+
+from kcl_py.metrics.metric import Unit
+from kcl_py.metrics.points import Point
+
+METRICS_MAX: Final = 1000
+"""In one request. Source: PutMetricData, "no more than 1000 different metrics"."""
+
+REQUEST_BYTES_MAX: Final = 1024 * 1024
+"""Source: PutMetricData, "limited to 1 MB in size"; before it is compressed."""
+
+HEAD_BYTES: Final = 2048
+"""What may stand around the data: the action, the version, the namespace."""
+
+DIMENSION_LENGTH_MAX: Final = 1024
+"""Source: Dimension, Value. One that is longer keeps its end, which tells shards apart."""
+
+FACTORS: Final[Mapping[Unit, float]] = {"count": 1.0, "bytes": 1.0, "seconds": 1000.0}
+UNITS: Final[Mapping[Unit, str]] = {"count": "Count", "bytes": "Bytes", "seconds": "Milliseconds"}
+
+Datum: TypeAlias = dict[str, Any]
+Put: TypeAlias = Callable[[str, Sequence[Datum]], str | None]
+"""Sends data of a namespace, once; says why it could not."""
+
+
+def datum_of(point: Point, at: float) -> Datum:
+    """Spell one point: a value, a statistic set, or values with how often each came.
+
+    Args:
+        at: Unix seconds.
+    """
+    unit = point.metric.unit
+    factor, stats = FACTORS[unit], point.stats
+    datum: Datum = {
+        "MetricName": point.metric.cloudwatch,
+        "Dimensions": [
+            {"Name": name, "Value": value[-DIMENSION_LENGTH_MAX:]}
+            for name, value in point.dimensions.items()
+        ],
+        "Timestamp": at,
+        "Unit": UNITS[unit],
+    }
+    if point.values:
+        datum["Values"] = [value * factor for value, _ in point.values]
+        datum["Counts"] = [float(often) for _, often in point.values]
+    elif stats.count == 1:
+        datum["Value"] = stats.sum * factor
+    else:
+        datum["StatisticValues"] = {
+            "SampleCount": stats.count,
+            "Sum": stats.sum * factor,
+            "Minimum": stats.low * factor,
+            "Maximum": stats.high * factor,
+        }
+    return datum
+
+
+def pack(
+    data: Iterable[Datum],
+    *,
+    metrics_max: int = METRICS_MAX,
+    bytes_max: int = REQUEST_BYTES_MAX - HEAD_BYTES,
+) -> Iterator[list[Datum]]:
+    """Divide data into requests, in their order, as few as the order allows."""
+    batch: list[Datum] = []
+    size = 0
+    for datum in data:
+        added = size_of(datum)
+        if batch and (len(batch) >= metrics_max or size + added > bytes_max):
+            yield batch
+            batch, size = [], 0
+        batch.append(datum)
+        size += added
+    if batch:
+        yield batch
+
+
+def size_of(datum: Mapping[str, Any]) -> int:
+    """Bytes that it takes in the wordiest protocol of the service, that of query parameters."""
+    return sum(len(name) + len(value) + 2 for name, value in _flat("MetricData.member.1000", datum))
+
+
+def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _flat(f"{name}.{key}", each)
+    elif isinstance(value, list):
+        for number, each in enumerate(value, 1):
+            yield from _flat(f"{name}.member.{number}", each)
+    else:
+        # A time is spelled with date and zone there.
+        yield name, quote_plus(str(value)) + " " * 16
+
+
+class CloudWatch:
+    """A sink: sends points by PutMetricData."""
+
+    name: Final = "cloudwatch"
+
+    def __init__(self, namespace: str, put: Put) -> None:
+        self._namespace = namespace
+        self._put = put
+
+    def send(self, points: Sequence[Point], at: float) -> Iterator[tuple[int, str | None]]:
+        """Send them; yield for each request how many it had, and why it failed."""
+        for batch in pack(datum_of(point, at) for point in points):
+            yield len(batch), self._put(self._namespace, batch)
