@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Undelivered,
         WorkerFailed,
     )
+    from kcl_py.letters import DeadLetter, DeadLetterSink
     from kcl_py.processor import (
         AnyProcessor,
         AsyncBatch,
@@ -101,6 +102,8 @@ __all__ = [
     "Checkpointing",
     "ClientFactory",
     "ConfigError",
+    "DeadLetter",
+    "DeadLetterSink",
     "Delivery",
     "DeliveryConfig",
     "Encoder",
@@ -163,6 +166,7 @@ _MODULE_NAMES = MappingProxyType(
             "RecordError RecordFailed RecordRefused ServiceError SetupError StopTimeout "
             "StreamNotFound Throttled Unavailable Undelivered WorkerFailed"
         ),
+        "letters": "DeadLetter DeadLetterSink",
         "processor": (
             "AnyProcessor AsyncBatch AsyncCheckpointer AsyncPreparedCheckpoint "
             "AsyncRecordProcessor AsyncShardContext Batch Checkpointer Checkpointing "

@@ -32,6 +32,10 @@ AWARE = datetime(2026, 11, 21, 10, tzinfo=UTC)
 NAN = float("nan")
 
 
+async def _later(letters: object) -> None:
+    """Nothing is durable when a call of this returns."""
+
+
 @pytest.mark.parametrize(
     ("make", "name"),
     [
@@ -76,8 +80,13 @@ NAN = float("nan")
         (lambda: DeliveryConfig(slow_after=0.0), "delivery.slow_after"),
         (lambda: DeliveryConfig(hung_after=0.0), "delivery.hung_after"),
         (lambda: OnError(attempts=0), "on_error.attempts"),
-        (lambda: OnError(then="dead_letter"), "on_error.then"),
-        (lambda: OnError(then="skip"), "on_error.then"),
+        (lambda: OnError(then="dead_letter"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="ftp://host/x"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="s3://"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="sqs:orders"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="sqs://h/1/q?large=s3://b"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters=7), "on_error.dead_letters"),  # type: ignore[arg-type]
+        (lambda: OnError(dead_letters=_later), "on_error.dead_letters"),  # type: ignore[arg-type]
         (lambda: OnError(then="stop"), "on_error.then"),  # type: ignore[arg-type]
         (lambda: Backoff(first=0.0), "on_error.backoff.first"),
         (lambda: Backoff(longest=0.01), "on_error.backoff.longest"),

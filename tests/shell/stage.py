@@ -30,6 +30,7 @@ from kcl_py.processor import (
     ShardContext,
 )
 from kcl_py.records import Record
+from kcl_py.shell.letters import ErrorRules
 from kcl_py.worker import Worker
 from tests.core.fake_table import FakeTable
 from tests.shell.baton import START, Baton, Stuck
@@ -155,6 +156,7 @@ class _Connecting:
             table_facts=TableFacts(name="app", table_id=stage.rows.table_id, has_index=True),
             stream=StageStream(stage),
             stream_facts=STREAM,
+            errors=ErrorRules(),
         )
 
 

@@ -1,0 +1,12 @@
+"""Where do records go that are given up? Sinks of dead letters.
+
+from kcl_py.dead_letters import JsonLinesDeadLetters
+
+OnError(then="dead_letter", dead_letters=JsonLinesDeadLetters("dead.jsonl"))
+"""
+
+from __future__ import annotations
+
+from kcl_py.dead_letters.json_lines import JsonLinesDeadLetters
+
+__all__ = ["JsonLinesDeadLetters"]
