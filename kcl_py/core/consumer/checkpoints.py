@@ -70,8 +70,10 @@ class Checkpoints:
         position = self._pass_given_up() or position
         if is_news:
             self._moved()
-        if self.progress.is_written:
-            return
+        if not self.progress.is_written:
+            self._record(now, position, urgent=urgent)
+
+    def _record(self, now: float, position: Position, *, urgent: bool) -> None:
         self._tools.leases.finished(now, self._key, position, urgent=urgent)
         interval = self._tools.config.delivery.checkpoint_interval
         name = timer_name("checkpoint", self._key)
@@ -79,13 +81,13 @@ class Checkpoints:
             self._tools.timers.at(now + interval, name, self._write_now)
 
     def pass_over(self, now: float) -> None:
-        """Records were given up: let the checkpoint pass those that come next, at once.
+        """Records were given up: the checkpoint passes those that come next, when it is written.
 
-        Until it has, a new owner would give them up once more.
+        Until then a new owner would give them up once more.
         """
         beyond = self._pass_given_up()
         if beyond is not None:
-            self._tools.leases.finished(now, self._key, beyond, urgent=True)
+            self._record(now, beyond, urgent=False)
 
     def _pass_given_up(self) -> Position | None:
         beyond = self.given_up.beyond(self.progress.finished)

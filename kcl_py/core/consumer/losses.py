@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
+    """A record on its way out.
+
+    Attributes:
+        record: None: an explicit processor named one of an earlier batch.
+        before: What comes directly before it, if `record` is known; None: the epoch's start.
+        error: For the log.
+    """
+
     position: Position
     record: Record | None
+    before: Position | None
     failures: int
     error: str
 
@@ -49,6 +58,7 @@ class Losses:
         self._supply = supply
         self._patience = patience
         self._lost: _Lost | None = None
+        self._before_part: Position | None = None
 
     # ------------------------------------------------------------------------- what comes next
 
@@ -74,6 +84,7 @@ class Losses:
             given_up.learn(position, progress.delivered)
             self._supply.advance(position)
             self._checkpoints.pass_over(now)
+        self._before_part = progress.delivered
         return part.first(self._patience.bisection.most(part))
 
     # ---------------------------------------------------------------------------- who is to blame
@@ -112,8 +123,13 @@ class Losses:
         position = blame.position
         assert position is not None, "some record is to blame"
         index = None if part is None else part.index_of(position)
-        record = None if part is None or index is None else part.page.records[index]
-        self._lost = _Lost(position, record, blame.failures or 0, error.summary)
+        record, before = None, self._before_part
+        if part is not None and index is not None:
+            record = part.page.records[index]
+            before = part.page.position_at(index - 1) if index > part.start else before
+        if run.is_auto:
+            before = self._checkpoints.progress.finished
+        self._lost = _Lost(position, record, before, blame.failures or 0, error.summary)
         if self._tools.config.on_error.then == "dead_letter":
             return Signal.GIVE_UP
         return self._passed(now, run, "record.skipped")
@@ -150,8 +166,8 @@ class Losses:
         )
         given_up = self._checkpoints.given_up
         given_up.add(lost.position)
-        if run.is_auto:  # everything before it is finished
-            given_up.learn(lost.position, self._checkpoints.progress.finished)
+        if lost.record is not None:
+            given_up.learn(lost.position, lost.before)
         self._checkpoints.pass_over(now)
         self._patience.passed()
         return Signal.RETURNED if run.is_auto else Signal.BROKEN
