@@ -205,7 +205,7 @@ class CallProcessor:
 class WriteLetter:
     """Give the sink the letter of a record that is given up. Answered by `CallReturned`.
 
-    What `process_records` of this run raised last is the reason.
+    What `process_records` or `shard_ended` of this run raised last is the reason.
 
     Attributes:
         record: None: that of the RecordFailed which was raised last.

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 WriteLetters: TypeAlias = Callable[[Sequence[DeadLetter]], object]
 
+MAY_GIVE_UP: Final = frozenset({"process_records", "shard_ended"})
+"""Methods whose failure may be the reason of a letter."""
+
 MESSAGE_LENGTH_MAX: Final = 2_000
 """Characters of an error message that a letter holds."""
 
@@ -38,7 +41,7 @@ class ErrorRules:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What `process_records` raised last: text, so that no frame and no record is kept alive.
+    """What one of `MAY_GIVE_UP` raised last: text, so that no frame and no record is kept alive.
 
     Attributes:
         record: That of a RecordFailed; None: it was another error.

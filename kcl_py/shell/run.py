@@ -40,7 +40,7 @@ from kcl_py.records import Position, Record
 from kcl_py.shell.async_calls import AsyncCall, AsyncCalls, RunningCall
 from kcl_py.shell.audit import AuditLog, EpochAudit
 from kcl_py.shell.checkpoints import CheckpointDesk, Port
-from kcl_py.shell.letters import ErrorRules, Reason, write_letter
+from kcl_py.shell.letters import MAY_GIVE_UP, ErrorRules, Reason, write_letter
 from kcl_py.shell.threads import OnCrash, spawn
 from kcl_py.shell.user_errors import root_of, stack_of, user_error
 
@@ -267,7 +267,7 @@ class ProcessorRun:
             is_fenced=not self._shared.is_owner(),
             give_up_on=self._surroundings.errors.give_up_on,
         )
-        if method == "process_records":
+        if method in MAY_GIVE_UP:
             self._reason = Reason.of(raised)
         if error.kind != "lease_lost":
             root = root_of(raised)

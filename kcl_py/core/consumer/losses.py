@@ -90,7 +90,10 @@ class Losses:
     # ---------------------------------------------------------------------------- who is to blame
 
     def blame(self, run: Running, part: Slice | None, error: UserError) -> Blame:
-        """Judge a failure of `process_records`, after what it finished was noted."""
+        """Judge a failure, after what the call finished was noted.
+
+        Of `shard_ended` too: there an explicit processor flushes what it has kept.
+        """
         finished = self._checkpoints.progress.finished
         is_error = error.kind == "error"
         is_named = self._is_named(error.failed_at, part, is_auto=run.is_auto)

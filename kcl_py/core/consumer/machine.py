@@ -220,7 +220,7 @@ class ShardMachine:
             is_leaving = self.state is State.LETTER_DRAINING
             signal = self._losses.letter_returned(now, run, error, is_leaving=is_leaving)
         elif error is not None:
-            may_give_up = self.state is State.PROCESSING and event.method == "process_records"
+            may_give_up = self.state in (State.PROCESSING, State.ENDING)
             blame = self._losses.blame(run, part, error) if may_give_up else OF_THE_WHOLE
             self.patience.failed(now, event.method, error, blame)
             if blame.position is not None:

@@ -156,6 +156,8 @@ TABLE: Final[Mapping[tuple[State, Signal], State]] = MappingProxyType(
         (State.FINISHING, Signal.SHUT): State.SHUTTING_DOWN,
         (State.ENDING, Signal.RETURNED): State.CLOSING,
         (State.ENDING, Signal.FAILED): State.END_RETRYING,
+        (State.ENDING, Signal.BROKEN): State.RESTARTING,
+        (State.ENDING, Signal.GIVE_UP): State.GIVING_UP,
         (State.END_RETRYING, Signal.AGAIN): State.ENDING,
         (State.END_RETRYING, Signal.SHUT): State.SHUTTING_DOWN,
         (State.CLOSING, Signal.CLOSED): State.ENDED,

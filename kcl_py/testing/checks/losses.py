@@ -70,7 +70,7 @@ class LossChecker(Watcher):
             is_right = event.handed is not None and event.at <= event.handed
             if event.kind != "prepare" and is_right:
                 life.declared = later(life.declared, event.at)
-        elif event.method == "process_records" and event.error is not None:
+        elif event.method in ("process_records", "shard_ended") and event.error is not None:
             self._failed(life, run.last, event.error)
 
     def _failed(self, life: _Life, call: Call, error: UserError) -> None:
