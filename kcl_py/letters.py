@@ -21,6 +21,8 @@ __all__ = [
     "LettersAddress",
     "LettersGoTo",
     "check_letters_go_to",
+    "is_bucket_url",
+    "is_queue_url",
     "parse_letters_url",
 ]
 
@@ -70,9 +72,14 @@ def parse_letters_url(url: str, *, name: str = "the URL") -> LettersAddress:
         queue = place if place.startswith(("https://", "http://")) else f"https:{place}"
         option, _, large = query.partition("=")
         is_known = not query or (option == "large_to_s3" and is_bucket_url(large))
-        if _QUEUE.fullmatch(queue) and is_known:
+        if is_queue_url(queue) and is_known:
             return LettersAddress(kind="sqs", place=queue, large_to_s3=large or None)
     raise ConfigError(f"{name} = {url!r} leads to no dead letters; use {URL_FORMS}")
+
+
+def is_queue_url(url: str) -> bool:
+    """Say whether a text is the URL of a queue."""
+    return _QUEUE.fullmatch(url) is not None
 
 
 def is_bucket_url(url: str) -> bool:

@@ -9,7 +9,14 @@ from typing import Any, Final
 
 import typer
 
-from kcl_py.cli.catalogue import COMMANDS, STREAM_COMMANDS, STREAM_SUMMARY, Entry
+from kcl_py.cli.catalogue import (
+    COMMANDS,
+    DLQ_COMMANDS,
+    DLQ_SUMMARY,
+    STREAM_COMMANDS,
+    STREAM_SUMMARY,
+    Entry,
+)
 from kcl_py.cli.errors import ExitCode, guarded
 from kcl_py.cli.options import with_shared
 
@@ -32,17 +39,21 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_top)
     _add(app, COMMANDS, wanted)
-    stream = typer.Typer(**_SETTINGS)
-    stream.callback(invoke_without_command=True)(_group)
-    if "stream" in wanted:
-        _add(stream, STREAM_COMMANDS, wanted)
-    app.add_typer(stream, name="stream", help=STREAM_SUMMARY)
+    for group, summary, entries in (
+        ("stream", STREAM_SUMMARY, STREAM_COMMANDS),
+        ("dlq", DLQ_SUMMARY, DLQ_COMMANDS),
+    ):
+        inner = typer.Typer(**_SETTINGS)
+        inner.callback(invoke_without_command=True)(_group)
+        if group in wanted:
+            _add(inner, entries, wanted)
+        app.add_typer(inner, name=group, help=summary)
     return app
 
 
 def whole_app() -> typer.Typer:
     """With every command in full, for the reference and for shells that complete."""
-    return make_app({*COMMANDS, *STREAM_COMMANDS, "stream"})
+    return make_app({*COMMANDS, *STREAM_COMMANDS, *DLQ_COMMANDS, "stream", "dlq"})
 
 
 def _add(app: typer.Typer, entries: Mapping[str, Entry], wanted: Collection[str]) -> None:

@@ -44,26 +44,31 @@ class JsonLinesDeadLetters:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         file = os.open(self._path, flags, 0o600)
         try:
-            if not _ends_with_a_line(file):
-                data = b"\n" + data
-            _append(file, data)
-            os.fsync(file)
+            append_lines(file, data)
         finally:
             os.close(file)
         if is_new:
             _sync_directory(self._path.parent)
 
 
-def _ends_with_a_line(file: int) -> bool:
+def append_lines(file: int, data: bytes) -> None:
+    """Append whole lines in one write, behind what is there; they are on the disk at the end.
+
+    Args:
+        file: Opened for reading and appending.
+        data: Lines with their ends.
+
+    Raises:
+        OSError: They may not be there, whole or in part.
+    """
     size = os.fstat(file).st_size
-    return size == 0 or os.pread(file, 1, size - 1) == b"\n"
-
-
-def _append(file: int, data: bytes) -> None:
+    if size > 0 and os.pread(file, 1, size - 1) != b"\n":
+        data = b"\n" + data
     written = os.write(file, data)
     if written != len(data):
         # The rest, in a second write, would not be one line any more.
         raise OSError(f"only {written} of {len(data)} bytes could be written; is the disk full?")
+    os.fsync(file)
 
 
 def _sync_directory(folder: Path) -> None:

@@ -114,7 +114,7 @@ class Connecting:
         policy = self.config.on_error
         sink = None
         if policy.then == "dead_letter" and policy.dead_letters is not None:
-            sink = open_sink(policy.dead_letters, session=self.session, region=self.config.region)
+            sink = open_sink(policy.dead_letters, session=self.session)
         return ErrorRules(give_up_on=policy.give_up_on, write_letters=sink)
 
     def _sleep(self, seconds: float) -> None:

@@ -239,7 +239,7 @@ class RealRun:
         """Give them to the sink of the policy; a sink that returns has them."""
         sink = self._run.worker.config.on_error.dead_letters
         assert sink is not None, "a policy of dead letters has a sink"
-        answer = open_sink(sink, session=None, region=None)(letters)
+        answer = open_sink(sink, session=None)(letters)
         if not isawaitable(answer):
             self._run.bury()
             self._stage.buried(letters)
