@@ -128,7 +128,7 @@ class Bucket:
         name, _, prefix = url.removeprefix("s3://").partition("/")
         self.name = name
         self._prefix = prefix.strip("/")
-        self._client = _Client(lambda: _client("s3", session))
+        self._client = _Client(lambda: make_client("s3", session=session or make_session(None)))
 
     def url_of(self, key: str) -> str:
         """Return where an object is."""
@@ -171,17 +171,14 @@ class Bucket:
         return self._client.call(f"s3:{operation}", method, Bucket=self.name, **request)
 
 
-def _client(service: str, session: boto3.session.Session | None, **where: str | None) -> Any:  # noqa: ANN401 - a client
-    return make_client(service, session=session or make_session(None), **where)
-
-
 def _queue_client(url: str, session: boto3.session.Session | None) -> Any:  # noqa: ANN401 - a client
     """A queue's URL says where it is, whatever the session is set to."""
+    session = session or make_session(None)
     parts = urlsplit(url)
     found = _AWS_QUEUE.fullmatch(parts.hostname or "")
     if found is not None:
-        return _client("sqs", session, region=found["region"])
-    return _client("sqs", session, endpoint_url=f"{parts.scheme}://{parts.netloc}")
+        return make_client("sqs", session=session, region=found["region"])
+    return make_client("sqs", session=session, endpoint_url=f"{parts.scheme}://{parts.netloc}")
 
 
 def _public(error: Exception, action: str) -> Exception:

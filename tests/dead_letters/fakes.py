@@ -40,6 +40,7 @@ class FakeService:
 
     def _perform(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         shape = self._model.operation_model(operation).input_shape
+        assert shape is not None
         report = ParamValidator().validate(request, shape)
         assert not report.has_errors(), report.generate_report()
         self.asked.append(operation)

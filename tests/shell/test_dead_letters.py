@@ -5,9 +5,13 @@ Nothing else is lost, order is kept, and nothing passes the record before its le
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -25,6 +29,7 @@ from kcl_py import (
     WorkerEvent,
     each_record,
 )
+from kcl_py.dead_letters.file_store import FileStore
 from kcl_py.local import Engine
 from kcl_py.processor import Checkpointing, ProcessorLike
 from kcl_py.records import Position, Record
@@ -323,6 +328,36 @@ def test_an_explicit_processor_that_names_no_record_is_retried(stream: Stream) -
         stream.wait_until(lambda: checkpoint(stream) == last)
 
     assert work.firsts == stream.written
+
+
+def test_a_dead_letter_is_redriven_and_processed(stream: Stream, tmp_path: Path) -> None:
+    """The whole way: from the poison record to a file, and from there into the mended processor."""
+    work, path = Work(), tmp_path / "dead.jsonl"
+    policy = OnError(attempts=2, backoff=QUICK, then="dead_letter", dead_letters=f"file:{path}")
+    last = place_of(stream, stream.written[-1])
+    before = without_poison(stream)
+    with stream.worker(in_batches(work), config=config(stream, policy)):
+        stream.wait_until(lambda: checkpoint(stream) == last)
+        assert work.firsts == before
+        work.is_mended = True
+        store = FileStore(path)
+        (stored,) = store.read()
+        assert stored.letter is not None
+        arguments = ["dlq", "redrive", str(path), "--endpoint-url", stream.engine.endpoint_url]
+        environment = {**os.environ, **stream.engine.environment}
+        typed = subprocess.run(
+            [sys.executable, "-m", "kcl_py", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (typed.returncode, typed.stdout) == (0, "1 delivered, 0 kept\n"), typed.stderr
+        stream.wait_until(lambda: POISON in work.done)
+
+    assert work.firsts == [*before, POISON]
+    assert list(store.read()) == []
 
 
 def test_a_sink_that_hangs_is_fenced_and_its_late_answer_is_ignored(stream: Stream) -> None:

@@ -22,7 +22,7 @@ class Leases:
         self.children: dict[str, tuple[Shard, ...]] = {}
         self.may_finish: dict[str, Position | None] = {}
         self.given_up: set[str] = set()
-        self.looks: Callable[[], None] = list
+        self.looks: Callable[[], object] = list
 
     def finished(self, now: float, key: str, position: Position, *, urgent: bool) -> None:
         self.looks()

@@ -173,7 +173,7 @@ def test_one_among_ten_thousand_takes_twenty_tries_of_three_attempts() -> None:
 
 def test_other_policies_never_blame_a_record() -> None:
     for then in ("retry", "pause"):
-        bisection = Bisection(OnError(attempts=1, then=then))  # type: ignore[arg-type]  # one of them
+        bisection = Bisection(OnError(attempts=1, then=then))
         for named in (None, at(1)):
             blame = bisection.failed(
                 slice_of(1, 3), named=named, may_retry=False, is_exhausted=True, is_auto=True
