@@ -145,7 +145,7 @@ def check_letters_go_to(then: str, letters: LettersGoTo | None) -> None:
         parse_letters_url(letters, name=name)
         return
     write = getattr(letters, "write", letters)
-    if not callable(write):
+    if not callable(write) or isinstance(letters, type):
         raise ConfigError(
             f"{name} = {letters!r} is no sink; give an object with write(letters), a function of "
             "letters, or a URL"

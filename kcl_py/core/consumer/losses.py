@@ -135,7 +135,15 @@ class Losses:
         self._lost = _Lost(position, record, before, blame.failures or 0, error.summary)
         if self._tools.config.on_error.then == "dead_letter":
             return Signal.GIVE_UP
-        return self._passed(now, run, "record.skipped")
+        self._tools.calls.report(
+            "record.skipped",
+            "error",
+            self._key,
+            position=str(position),
+            failures=self._lost.failures,
+            error=error.summary,
+        )
+        return self._passed(now, run)
 
     def write(self, now: float, run: Running) -> None:
         """Have its letter written, once more if need be."""
@@ -150,23 +158,24 @@ class Losses:
         Args:
             is_leaving: A drain waits. It is not held up: the next owner gives the record up.
         """
-        if error is None:
-            return self._passed(now, run, "record.dead_lettered")
+        if error is None and self._lost is not None:
+            self._tools.calls.report(
+                "record.dead_lettered",
+                "error",
+                self._key,
+                position=str(self._lost.position),
+                failures=self._lost.failures,
+                error=self._lost.error,
+            )
+            return self._passed(now, run)
+        assert error is not None, "a letter was being written"
         self._patience.letter_failed(now, error)
         return Signal.BROKEN if is_leaving and not run.is_auto else Signal.FAILED
 
-    def _passed(self, now: float, run: Running, name: str) -> Signal:
+    def _passed(self, now: float, run: Running) -> Signal:
         """Go on without it; an explicit object may hold half a buffer, and must go."""
         lost, self._lost = self._lost, None
         assert lost is not None, "no record was given up"
-        self._tools.calls.report(
-            name,
-            "error",
-            self._key,
-            position=str(lost.position),
-            failures=lost.failures,
-            error=lost.error,
-        )
         given_up = self._checkpoints.given_up
         given_up.add(lost.position)
         if lost.record is not None:
