@@ -64,9 +64,9 @@ def open_bucket(url: str, session: boto3.session.Session | None) -> Bucket:
     return Bucket(url, session)
 
 
-def key_of(bucket: Bucket, letter: DeadLetter) -> str:
-    """Return the key of a letter."""
+def key_of(bucket: Bucket, letter: DeadLetter, more: str = "") -> str:
+    """Return the key of a letter; the same for the same letter, but for `more`."""
     record = letter.record
-    place = f"{record.sequence_number}-{record.sub_sequence_number}-{letter_id(letter)}.json"
+    place = f"{record.sequence_number}-{record.sub_sequence_number}-{letter_id(letter)}{more}.json"
     stream = letter.stream_arn.rpartition("/")[2]
     return bucket.key_of((letter.app_name, stream, letter.shard_id, place))

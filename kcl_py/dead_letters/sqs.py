@@ -77,7 +77,8 @@ class SqsDeadLetters:
     def _body(self, letter: DeadLetter) -> str:
         whole = letter_line(letter)
         if self._large is not None and len(whole) > LARGE_BYTES:
-            key = key_of(self._large, letter)
+            # Each message has an object of its own, for it is deleted with the message.
+            key = key_of(self._large, letter, f"-{letter.failed_at:%Y%m%dT%H%M%S.%fZ}")
             self._large.put(key, whole)
             facts = {**encode_letter(letter), "data_in": self._large.url_of(key)}
             del facts["data"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,19 @@ def test_a_letter_that_is_written_once_more_after_a_redrive_counts_anew(tmp_path
         sink.write([letter(5)])
 
         assert run(opened(), Stream(set())).delivered == 1
+
+
+def test_a_large_letter_that_was_written_twice_can_be_put_back_twice() -> None:
+    session: Any = FakeSession()
+    sink = SqsDeadLetters(QUEUE, large_to_s3="s3://bucket", session=session)
+    for second in (1, 2):
+        when = datetime(2026, 11, 26, 6, 0, second, tzinfo=UTC)
+        sink.write([letter(data=b"x" * 300_000, failed_at=when)])
+
+    outcome = run(open_store(QUEUE, session), Stream(set()))
+
+    assert (outcome.delivered, outcome.unreadable) == (2, {})
+    assert (session.sqs.messages, session.s3.objects) == ({}, {})
 
 
 def test_what_is_no_letter_stays_where_it_is_and_is_told(tmp_path: Path) -> None:
