@@ -33,6 +33,7 @@ class ShardStatus:
         attempt: 1 while all is well; counts failures since anything was finished.
         last_error: Type and message of the last failure.
         fence_in: Seconds until the fence if no renewal succeeds.
+        given_up: Records that this worker gave up here, with a dead letter or skipped.
     """
 
     lease_key: str
@@ -46,6 +47,7 @@ class ShardStatus:
     attempt: int
     last_error: str | None
     fence_in: float
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,6 +182,7 @@ def test_a_dead_letter_is_all_that_is_missing(stream: Stream, form: Form) -> Non
         stream.wait_until(lambda: set(without_poison(stream)) <= set(work.done))
         stream.wait_until(lambda: checkpoint(stream) == last)
         stream.wait_until(lambda: worker.status().healthy)
+        assert [shard.given_up for shard in worker.status().shards.values()] == [1]
 
     assert work.firsts == without_poison(stream)
     (letter,) = sink.letters

@@ -60,6 +60,11 @@ class Losses:
         self._lost: _Lost | None = None
         self._before_part: Position | None = None
 
+    @property
+    def count(self) -> int:
+        """How many records of this shard this worker has given up, in earlier epochs too."""
+        return self._tools.given_up[self._key]
+
     # ------------------------------------------------------------------------- what comes next
 
     def next_part(self, now: float) -> Slice | None:
@@ -176,6 +181,7 @@ class Losses:
         """Go on without it; an explicit object may hold half a buffer, and must go."""
         lost, self._lost = self._lost, None
         assert lost is not None, "no record was given up"
+        self._tools.given_up[self._key] += 1
         given_up = self._checkpoints.given_up
         given_up.add(lost.position)
         if lost.record is not None:

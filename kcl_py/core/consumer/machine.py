@@ -77,7 +77,7 @@ class ShardMachine:
         self.patience = Patience(tools, epoch.row, self._again)
         self.supply = Supply(tools, epoch.row, pacing, self._page_arrived)
         self.checkpoints = Checkpoints(tools, epoch.row, self.patience.progressed)
-        self._losses = Losses(tools, self.key, self.checkpoints, self.supply, self.patience)
+        self.losses = Losses(tools, self.key, self.checkpoints, self.supply, self.patience)
         self._waits_for_parents = False
         self._drain_reason: Literal["stop", "handoff"] | None = None
 
@@ -218,13 +218,13 @@ class ShardMachine:
                 self.patience.progressed()
         if event.method == "write_letter":
             is_leaving = self.state is State.LETTER_DRAINING
-            signal = self._losses.letter_returned(now, run, error, is_leaving=is_leaving)
+            signal = self.losses.letter_returned(now, run, error, is_leaving=is_leaving)
         elif error is not None:
             may_give_up = self.state in (State.PROCESSING, State.ENDING)
-            blame = self._losses.blame(run, part, error) if may_give_up else OF_THE_WHOLE
+            blame = self.losses.blame(run, part, error) if may_give_up else OF_THE_WHOLE
             self.patience.failed(now, event.method, error, blame)
             if blame.position is not None:
-                signal = self._losses.give_up(now, run, part, blame, error)
+                signal = self.losses.give_up(now, run, part, blame, error)
         self._signal(signal)
         if signal is Signal.READY and self.state is State.PROCESSING:
             self._read_on(now)
@@ -257,7 +257,7 @@ class ShardMachine:
             case State.RETRYING | State.BACKING_OFF | State.END_RETRYING | State.LETTER_RETRYING:
                 self._try_later(now)
             case State.GIVING_UP if run is not None:
-                self._losses.write(now, run)
+                self.losses.write(now, run)
             case State.PAUSED:
                 self._stop()
                 self.patience.pause(now)
@@ -299,7 +299,7 @@ class ShardMachine:
         self.supply.pump(now)
 
     def _deliver(self, now: float, run: Running) -> None:
-        part = self._losses.next_part(now)
+        part = self.losses.next_part(now)
         if part is not None:
             self.checkpoints.progress.deliver(part.last)
             run.deliver(

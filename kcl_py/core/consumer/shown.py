@@ -27,6 +27,7 @@ def status_of(machine: ShardMachine, now: float) -> ShardStatus:
         attempt=machine.patience.attempts,
         last_error=machine.supply.trouble or machine.patience.last_error,
         fence_in=max(0.0, machine.fence - now),
+        given_up=machine.losses.count,
     )
 
 
