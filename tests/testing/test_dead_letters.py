@@ -15,6 +15,7 @@ from kcl_py import (
     Checkpointing,
     DeadLetter,
     OnError,
+    Position,
     Record,
     RecordFailed,
     RecordProcessor,
@@ -128,6 +129,24 @@ def test_a_record_that_an_explicit_processor_kept_from_an_earlier_batch_can_be_n
     assert run.shard_ended
     assert [letter.record.data for letter in run.dead_letters] == [b"not json"]
     assert sorted(set(Explicit.written)) == sorted({one.data for one in run.records} - {BOB.data})
+
+
+def test_a_record_that_is_made_up_gets_one_letter_and_then_a_back_off() -> None:
+    class MakesUp(RecordProcessor):
+        """Names a record that is in no shard, between two that are."""
+
+        checkpointing: ClassVar[Checkpointing] = "explicit"
+
+        def process_records(self, batch: Batch) -> None:
+            place = Position(batch[0].sequence_number, 7)
+            raise RecordFailed(make_record(b"made up", position=place))
+
+    run = run_processor(MakesUp, PEOPLE, on_error=policy())
+
+    assert not run.shard_ended
+    assert run.finished is None
+    assert [letter.record.data for letter in run.dead_letters] == [b"made up"]
+    assert len(run.errors) < 1_000, "it waits between tries"
 
 
 def test_the_last_record_of_a_shard_can_be_given_up() -> None:

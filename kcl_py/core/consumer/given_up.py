@@ -23,6 +23,9 @@ class GivenUp:
         self._waiting: dict[Position, Position | None] = {}
         self._known: set[Position] = set()
 
+    def __contains__(self, position: Position) -> bool:
+        return position in self._waiting
+
     def add(self, position: Position) -> None:
         """Pass this record over from now on."""
         self._waiting[position] = None

@@ -113,10 +113,13 @@ class Losses:
     def _is_named(self, position: Position | None, part: Slice | None, *, is_auto: bool) -> bool:
         """Say whether RecordFailed names a record that was delivered and is not finished.
 
-        An explicit processor may name one of an earlier batch, which it had kept.
+        An explicit processor may name one of an earlier batch, which it had kept. One that was
+        given up is not delivered again, so whoever names it once more makes it up.
         """
         progress = self._checkpoints.progress
         if position is None or not is_behind(progress.finished, position):
+            return False
+        if position in self._checkpoints.given_up:
             return False
         if part is not None and part.index_of(position) is not None:
             return True

@@ -233,9 +233,13 @@ class RecordChecker(Watcher):
         self._note_finished(view.worker, key, view.finished)
 
     def _give_up(self, view: EpochView, key: str, position: Position) -> None:
-        """A record is passed over once everything before it is finished."""
-        view.given_up.add(self._log(key).index(position))
-        self._finish(view, key, view.finished)
+        """A record is passed over once everything before it is finished, or lost to retention."""
+        if not self._log(key).has(position):
+            return  # User code made it up.
+        place = self._log(key).index(position)
+        view.given_up.add(place)
+        is_next = view.expected == view.finished and self._is_lost(view, key, place)
+        self._finish(view, key, place if is_next else view.finished)
 
     def _note_finished(self, worker: SimWorker, key: str, place: int) -> None:
         known = self._finished.get((worker.worker_id, key), 0)
