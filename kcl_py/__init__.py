@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Undelivered,
         WorkerFailed,
     )
+    from kcl_py.letters import DeadLetter, DeadLetterSink
     from kcl_py.processor import (
         AnyProcessor,
         AsyncBatch,
@@ -103,6 +104,8 @@ __all__ = [
     "Checkpointing",
     "ClientFactory",
     "ConfigError",
+    "DeadLetter",
+    "DeadLetterSink",
     "Delivery",
     "DeliveryConfig",
     "Encoder",
@@ -167,6 +170,7 @@ _MODULE_NAMES = MappingProxyType(
             "RecordError RecordFailed RecordRefused ServiceError SetupError StopTimeout "
             "StreamNotFound Throttled Unavailable Undelivered WorkerFailed"
         ),
+        "letters": "DeadLetter DeadLetterSink",
         "processor": (
             "AnyProcessor AsyncBatch AsyncCheckpointer AsyncPreparedCheckpoint "
             "AsyncRecordProcessor AsyncShardContext Batch Checkpointer Checkpointing "

@@ -18,6 +18,7 @@ from kcl_py._config_checks import check_number as _check_number
 from kcl_py._config_notices import NoticeConfig
 from kcl_py._config_observe import HealthConfig, MetricsConfig
 from kcl_py.errors import ConfigError
+from kcl_py.letters import LettersGoTo, check_letters_go_to
 from kcl_py.settings import apply_settings, parse_setting, settings_from_env
 
 if TYPE_CHECKING:
@@ -101,25 +102,31 @@ class OnError:
         attempts: Tries before the shard goes red and `then` applies.
         backoff: Waits between tries; the lease is kept and renewed meanwhile.
         then: retry: go on at the longest back-off, red, until it works (an outage heals by itself).
-            pause: stop trying until a restart, or until `kclPaused` is removed from the lease row.
-            dead_letter, skip: come in a later version and are refused in this one.
+            pause: stop trying until a restart, or until `kclPaused` is removed from the lease row
+            (`kcl leases resume`).
+            dead_letter: write the failing record to `dead_letters`, go on behind it. auto: named by
+            RecordFailed, else found by halving the batch, and then tried `attempts` times by
+            itself. explicit: only a record named by RecordFailed; anything else is `retry`.
+            skip: as dead_letter, but only logged and counted.
+        dead_letters: A sink, a function of letters, or a URL (file:, s3:, sqs:). Needed by
+            dead_letter. While it fails, the shard waits.
         give_up_on: Exceptions that no retry can mend: straight to `then`.
     """
 
     attempts: int = 10
     backoff: Backoff = field(default_factory=Backoff)
     then: AfterAttempts = "retry"
+    dead_letters: LettersGoTo | None = None
     give_up_on: tuple[type[Exception], ...] = ()
 
     def __post_init__(self) -> None:
         _check_count("on_error.attempts", self.attempts, low=1)
-        if self.then in ("dead_letter", "skip"):
+        if self.then not in ("retry", "pause", "dead_letter", "skip"):
             raise ConfigError(
-                f"on_error.then = {self.then!r} comes in a later version; "
-                "use 'retry' (the default) or 'pause'"
+                f"on_error.then = {self.then!r} is unknown; "
+                "use 'retry', 'pause', 'dead_letter' or 'skip'"
             )
-        if self.then not in ("retry", "pause"):
-            raise ConfigError(f"on_error.then = {self.then!r} is unknown; use 'retry' or 'pause'")
+        check_letters_go_to(self.then, self.dead_letters)
 
 
 @final

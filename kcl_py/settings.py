@@ -134,6 +134,7 @@ _SETTINGS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "on_error.backoff.factor": _factor,
         "on_error.backoff.jitter": _truth,
         "on_error.then": _text,
+        "on_error.dead_letters": _or_none(_text),
         "leases.duration": _duration,
         "leases.fence_margin": _duration,
         "leases.max_leases": _or_none(_count),

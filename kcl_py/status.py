@@ -136,6 +136,8 @@ class ShardStatus:
         read_age: Seconds since the last read that was answered; None: not read yet.
         behind: Seconds behind the tip now, as far as is known: `lag`, and `read_age` too if the
             last read is longer ago than reads of a quiet shard are, as while user code works.
+
+        given_up: Records that this worker gave up here, with a dead letter or skipped.
     """
 
     lease_key: str
@@ -153,6 +155,8 @@ class ShardStatus:
     problem: str | None = None
     read_age: float | None = None
     behind: float | None = None
+
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -337,7 +337,7 @@ class Worker:
             worker_id=self._worker_id,
             stream=connected.stream_facts,
             maker=self._maker,
-            give_up_on=self._config.on_error.give_up_on,
+            errors=connected.errors,
             table_port=connected.table,
             stream_port=connected.stream,
             audit=AuditLog(self._audit_path, self._worker_id) if self._audit_path else None,

@@ -24,12 +24,17 @@ from kcl_py.config import (
     WorkerConfig,
     normalise_initial_position,
 )
+from kcl_py.dead_letters import JsonLinesDeadLetters
 from kcl_py.errors import ConfigError
 from kcl_py.settings import apply_settings, env_name, known_settings, parse_setting
 
 NAIVE = datetime(2026, 11, 21, 10)  # noqa: DTZ001 - what is refused
 AWARE = datetime(2026, 11, 21, 10, tzinfo=UTC)
 NAN = float("nan")
+
+
+async def _later(letters: object) -> None:
+    """Nothing is durable when a call of this returns."""
 
 
 @pytest.mark.parametrize(
@@ -76,8 +81,14 @@ NAN = float("nan")
         (lambda: DeliveryConfig(slow_after=0.0), "delivery.slow_after"),
         (lambda: DeliveryConfig(hung_after=0.0), "delivery.hung_after"),
         (lambda: OnError(attempts=0), "on_error.attempts"),
-        (lambda: OnError(then="dead_letter"), "on_error.then"),
-        (lambda: OnError(then="skip"), "on_error.then"),
+        (lambda: OnError(then="dead_letter"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="ftp://host/x"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="s3://"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="sqs:orders"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters="sqs://h/1/q?large=s3://b"), "on_error.dead_letters"),
+        (lambda: OnError(dead_letters=JsonLinesDeadLetters), "on_error.dead_letters"),  # type: ignore[arg-type]
+        (lambda: OnError(dead_letters=7), "on_error.dead_letters"),  # type: ignore[arg-type]
+        (lambda: OnError(dead_letters=_later), "on_error.dead_letters"),  # type: ignore[arg-type]
         (lambda: OnError(then="stop"), "on_error.then"),  # type: ignore[arg-type]
         (lambda: Backoff(first=0.0), "on_error.backoff.first"),
         (lambda: Backoff(longest=0.01), "on_error.backoff.longest"),
@@ -263,6 +274,14 @@ def leaves(config: Any, prefix: str = "") -> dict[str, object]:
 def test_every_field_is_a_setting() -> None:
     # Exception classes have no spelling as text.
     assert set(known_settings()) == leaves(WorkerConfig()).keys() - {"on_error.give_up_on"}
+
+
+def test_a_sink_is_set_by_its_url() -> None:
+    named = {"on_error.then": "dead_letter", "on_error.dead_letters": "file:dead.jsonl"}
+
+    policy = apply_settings(WorkerConfig(), named).on_error
+
+    assert (policy.then, policy.dead_letters) == ("dead_letter", "file:dead.jsonl")
 
 
 def test_no_two_settings_share_a_variable() -> None:

@@ -26,6 +26,8 @@ PROMISED = [
     "Checkpointing",
     "ClientFactory",
     "ConfigError",
+    "DeadLetter",
+    "DeadLetterSink",
     "Delivery",
     "DeliveryConfig",
     "Encoder",

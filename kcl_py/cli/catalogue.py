@@ -215,3 +215,34 @@ STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         ),
     }
 )
+
+DLQ_SUMMARY: Final = "Look at dead letters, and put them back into their stream."
+
+DLQ_EXAMPLES: Final = ("kcl dlq list dead.jsonl", "kcl dlq redrive dead.jsonl --dry-run")
+
+DLQ_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "list": Entry(
+            "dlq:list_",
+            "List the dead letters of a file, a queue of SQS or a place in S3.",
+            ("kcl dlq list dead.jsonl", "kcl dlq list s3://bucket/dead -o jsonl"),
+        ),
+        "show": Entry(
+            "dlq:show",
+            "Show one dead letter with its data.",
+            (
+                "kcl dlq show dead.jsonl 0f3ac1b2d4e59687",
+                "kcl dlq show dead.jsonl 0f3ac1b2d4e59687 --json",
+            ),
+        ),
+        "redrive": Entry(
+            "dlq:redrive",
+            "Put dead letters back into their stream, and take out what was delivered.",
+            (
+                "kcl dlq redrive dead.jsonl --dry-run",
+                "kcl dlq redrive sqs://sqs.eu-central-1.amazonaws.com/123456789012/dead",
+                "kcl dlq redrive s3://bucket/dead --only 0f3ac1b2d4e59687 --to orders-again",
+            ),
+        ),
+    }
+)

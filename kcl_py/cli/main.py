@@ -11,6 +11,9 @@ import typer
 
 from kcl_py.cli.catalogue import (
     COMMANDS,
+    DLQ_COMMANDS,
+    DLQ_EXAMPLES,
+    DLQ_SUMMARY,
     EXAMPLES,
     STREAM_COMMANDS,
     STREAM_EXAMPLES,
@@ -41,17 +44,21 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True, epilog=epilog_of(EXAMPLES))(_top)
     _add(app, COMMANDS, wanted)
-    stream = typer.Typer(**_SETTINGS)
-    stream.callback(invoke_without_command=True, epilog=epilog_of(STREAM_EXAMPLES))(_group)
-    if "stream" in wanted:
-        _add(stream, STREAM_COMMANDS, wanted)
-    app.add_typer(stream, name="stream", help=STREAM_SUMMARY)
+    for group, summary, entries, examples in (
+        ("stream", STREAM_SUMMARY, STREAM_COMMANDS, STREAM_EXAMPLES),
+        ("dlq", DLQ_SUMMARY, DLQ_COMMANDS, DLQ_EXAMPLES),
+    ):
+        inner = typer.Typer(**_SETTINGS)
+        inner.callback(invoke_without_command=True, epilog=epilog_of(examples))(_group)
+        if group in wanted:
+            _add(inner, entries, wanted)
+        app.add_typer(inner, name=group, help=summary)
     return app
 
 
 def whole_app() -> typer.Typer:
     """With every command in full, for the reference."""
-    return make_app({*COMMANDS, *STREAM_COMMANDS, "stream"})
+    return make_app({*COMMANDS, *STREAM_COMMANDS, *DLQ_COMMANDS, "stream", "dlq"})
 
 
 def _command(wanted: Collection[str]) -> Any:  # noqa: ANN401 - of click, whose home differs by version

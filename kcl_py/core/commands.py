@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kcl_py.core.leases.rows import Pending
     from kcl_py.core.leases.writes import RowWrite
     from kcl_py.errors import KclError
-    from kcl_py.records import Position
+    from kcl_py.records import Position, Record
 
 
 # ------------------------------------------------------------------------------------ the table
@@ -132,8 +132,15 @@ class Fetch:
 # ------------------------------------------------------------------------------------ user code
 
 Method: TypeAlias = Literal[
-    "initialize", "process_records", "shutdown_requested", "shard_ended", "lease_lost", "close"
+    "initialize",
+    "process_records",
+    "shutdown_requested",
+    "shard_ended",
+    "lease_lost",
+    "close",
+    "write_letter",
 ]
+"""What is called in the thread of a run: the processor, and the sink of its dead letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +199,23 @@ class CallProcessor:
     run_id: int
     method: Method
     reason: Literal["stop", "handoff"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteLetter:
+    """Give the sink the letter of a record that is given up. Answered by `CallReturned`.
+
+    What `process_records` or `shard_ended` of this run raised last is the reason.
+
+    Attributes:
+        record: None: that of the RecordFailed which was raised last.
+        failures: How often it failed by itself.
+    """
+
+    run_id: int
+    position: Position
+    record: Record | None
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +289,7 @@ Command: TypeAlias = (
     | StartRun
     | Deliver
     | CallProcessor
+    | WriteLetter
     | MoveFence
     | AnswerCheckpoint
     | Report

@@ -16,7 +16,9 @@ from kcl_py.aws.stream import StreamReader, describe_stream
 from kcl_py.aws.table_setup import open_table
 from kcl_py.config import WorkerConfig
 from kcl_py.core.facts import StreamFacts, TableFacts
+from kcl_py.dead_letters.opening import open_sink
 from kcl_py.shell.clock import SYSTEM_CLOCK
+from kcl_py.shell.letters import ErrorRules
 from kcl_py.shell.meter import Meter
 from kcl_py.shell.pools import LEASE_THREADS_MAX, STREAM_THREADS_MAX, TABLE_THREADS_MAX
 from kcl_py.status import WorkerStatus
@@ -30,13 +32,18 @@ LOOK_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """What set-up found, and the ports that the worker goes on with."""
+    """What set-up found, and the ports that the worker goes on with.
+
+    Attributes:
+        errors: What becomes of exceptions of user code.
+    """
 
     clients: Clients
     table: LeaseTable
     table_facts: TableFacts
     stream: StreamReader
     stream_facts: StreamFacts
+    errors: ErrorRules
     meter: Meter = field(default_factory=lambda: Meter(SYSTEM_CLOCK.now))
 
     def complete(self, status: WorkerStatus) -> WorkerStatus:
@@ -114,7 +121,15 @@ class Connecting:
                 get_records=clients.get_records,
             ),
             stream_facts=stream_facts,
+            errors=self._error_rules(),
         )
+
+    def _error_rules(self) -> ErrorRules:
+        policy = self.config.on_error
+        sink = None
+        if policy.then == "dead_letter" and policy.dead_letters is not None:
+            sink = open_sink(policy.dead_letters, session=self.session)
+        return ErrorRules(give_up_on=policy.give_up_on, write_letters=sink)
 
     def _sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -19,6 +19,7 @@ from kcl_py.core.commands import (
     Method,
     Report,
     StartRun,
+    WriteLetter,
 )
 from kcl_py.core.events import CallReturned, Traits, UserError
 from kcl_py.core.facts import StreamFacts
@@ -39,10 +40,11 @@ from kcl_py.records import Position, Record
 from kcl_py.shell.async_calls import AsyncCall, AsyncCalls, RunningCall
 from kcl_py.shell.audit import AuditLog, EpochAudit
 from kcl_py.shell.checkpoints import CheckpointDesk, Port
+from kcl_py.shell.letters import MAY_GIVE_UP, ErrorRules, Reason, write_letter
 from kcl_py.shell.threads import OnCrash, spawn
 from kcl_py.shell.user_errors import root_of, stack_of, user_error
 
-Call: TypeAlias = Deliver | CallProcessor
+Call: TypeAlias = Deliver | CallProcessor | WriteLetter
 
 AFTER_THE_FENCE: Final = frozenset({"lease_lost", "close"})
 """Methods that are called when the epoch is over, too."""
@@ -64,7 +66,7 @@ class Surroundings:
     Attributes:
         post: Hands an event to the core.
         report: Hands a line to the log.
-        give_up_on: Exceptions of user code that no retry can mend.
+        errors: What becomes of exceptions of user code.
         context: Context variables that user code starts with.
     """
 
@@ -72,8 +74,9 @@ class Surroundings:
     stream: StreamFacts
     worker_id: str
     maker: ProcessorMaker
-    give_up_on: tuple[type[Exception], ...]
+    errors: ErrorRules
     now: Callable[[], float]
+    wall: Callable[[], float]
     post: Callable[[CallReturned], None]
     report: Callable[[Report], None]
     desk: CheckpointDesk
@@ -101,6 +104,7 @@ class ProcessorRun:
         self._async_shard = AsyncShardContext(self._shared)
         self._context = surroundings.context.copy()
         self._running: RunningCall | None = None
+        self._reason: Reason | None = None
         self._is_over = threading.Event()
         spawn(f"kcl-shard-{epoch.shard_id}", self._work, surroundings.on_crash)
 
@@ -167,7 +171,7 @@ class ProcessorRun:
         self._is_over.set()
 
     def _perform(self, call: Call) -> None:
-        method: Method = "process_records" if isinstance(call, Deliver) else call.method
+        method = method_of(call)
         error: UserError | None = None
         try:
             self._call_user(call, method)
@@ -189,6 +193,9 @@ class ProcessorRun:
             self._make()
         if method not in AFTER_THE_FENCE:
             self._shared.ensure_owner()
+        if isinstance(call, WriteLetter):
+            self._context.run(self._write_letter, call)
+            return
         if isinstance(call, CallProcessor) and call.reason is not None:
             self._shared.shutdown_reason = call.reason
         processor = self._processor
@@ -197,6 +204,12 @@ class ProcessorRun:
             self._on_loop(partial(self._await, processor, call), fence)
         elif processor is not None:  # None: making it failed, so there is nothing to close
             self._context.run(self._invoke, processor, call)
+
+    def _write_letter(self, call: WriteLetter) -> None:
+        """In this thread, also where the processor is on the loop: a sink may block."""
+        around = self._surroundings
+        write = around.errors.write_letters
+        write_letter(write, call, self._reason, self._shared.facts, around.wall())
 
     def _make(self) -> None:
         maker = self._surroundings.maker
@@ -209,7 +222,7 @@ class ProcessorRun:
         else:
             self._processor = self._context.run(maker.make)
 
-    def _invoke(self, processor: RecordProcessor, call: Call) -> None:
+    def _invoke(self, processor: RecordProcessor, call: Deliver | CallProcessor) -> None:
         if isinstance(call, Deliver):
             processor.process_records(
                 Batch(
@@ -225,7 +238,7 @@ class ProcessorRun:
         else:
             getattr(processor, call.method)(self._shard)
 
-    async def _await(self, processor: AsyncRecordProcessor, call: Call) -> None:
+    async def _await(self, processor: AsyncRecordProcessor, call: Deliver | CallProcessor) -> None:
         if isinstance(call, Deliver):
             await processor.process_records(
                 AsyncBatch(
@@ -252,8 +265,10 @@ class ProcessorRun:
         error = user_error(
             raised,
             is_fenced=not self._shared.is_owner(),
-            give_up_on=self._surroundings.give_up_on,
+            give_up_on=self._surroundings.errors.give_up_on,
         )
+        if method in MAY_GIVE_UP:
+            self._reason = Reason.of(raised)
         if error.kind != "lease_lost":
             root = root_of(raised)
             fields: dict[str, object] = {
@@ -269,6 +284,17 @@ class ProcessorRun:
         if processor is None:
             return None
         return Traits(checkpointing=processor.checkpointing, idle_after=processor.idle_after)
+
+
+def method_of(call: Call) -> Method:
+    """Return what is called."""
+    match call:
+        case Deliver():
+            return "process_records"
+        case WriteLetter():
+            return "write_letter"
+        case CallProcessor():
+            return call.method
 
 
 def _shared(

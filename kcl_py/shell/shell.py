@@ -20,6 +20,7 @@ from kcl_py.core.commands import (
     MoveFence,
     Report,
     StartRun,
+    WriteLetter,
 )
 from kcl_py.core.events import ThreadCrashed
 from kcl_py.core.facts import StreamFacts
@@ -30,6 +31,7 @@ from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.checkpoints import CheckpointDesk
 from kcl_py.shell.clock import SYSTEM_CLOCK, Clock
 from kcl_py.shell.control import Control, Core, Mailbox
+from kcl_py.shell.letters import ErrorRules
 from kcl_py.shell.meter import Meter
 from kcl_py.shell.remote import Remote, StreamPort, TablePort
 from kcl_py.shell.reporting import OnEvent, Reporter
@@ -51,7 +53,7 @@ class Job:
     """What is known once the worker is set up.
 
     Attributes:
-        give_up_on: Exceptions of user code that no retry can mend.
+        errors: What becomes of exceptions of user code.
         loop: Where async processors run; None: a loop of our own.
         context: Context variables that user code starts with.
         meter: Counts calls of AWS.
@@ -61,7 +63,7 @@ class Job:
     worker_id: str
     stream: StreamFacts
     maker: ProcessorMaker
-    give_up_on: tuple[type[Exception], ...]
+    errors: ErrorRules
     table_port: TablePort
     stream_port: StreamPort
     audit: AuditLog | None
@@ -173,8 +175,9 @@ class Shell:
             stream=job.stream,
             worker_id=job.worker_id,
             maker=job.maker,
-            give_up_on=job.give_up_on,
+            errors=job.errors,
             now=self._clock.now,
+            wall=self._clock.wall,
             post=self.mailbox.put,
             report=self.reporter.report,
             desk=desk,
@@ -197,7 +200,7 @@ class _Executor:
 
     def __call__(self, command: Command) -> None:
         match command:
-            case Deliver() | CallProcessor():
+            case Deliver() | CallProcessor() | WriteLetter():
                 self.runs.call(command)
             case MoveFence():
                 self.runs.move_fence(command)

@@ -71,11 +71,18 @@ def _summary(error: BaseException) -> str:
     return f"{text} (record {error.position})" if isinstance(error, RecordFailed) else text
 
 
-def _detail(error: BaseException) -> str:
-    root = root_of(error)
+def message_of(error: BaseException, length_max: int) -> str:
+    """Return what an error says, cut; it is the user's own, and may quote data."""
     try:
-        message = str(root)
+        message = str(error)
     except Exception:  # noqa: BLE001 - a broken __str__ of the user's
         message = ""
-    text = f"{type(root).__qualname__}: {message}" if message else type(root).__qualname__
+    return message if len(message) <= length_max else message[: length_max - 1] + "…"
+
+
+def _detail(error: BaseException) -> str:
+    root = root_of(error)
+    name = type(root).__qualname__
+    message = message_of(root, MESSAGE_LENGTH_MAX)
+    text = f"{name}: {message}" if message else name
     return text if len(text) <= MESSAGE_LENGTH_MAX else text[: MESSAGE_LENGTH_MAX - 1] + "…"

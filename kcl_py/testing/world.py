@@ -12,13 +12,14 @@ from kcl_py.testing.checks.answers import AnswerChecker
 from kcl_py.testing.checks.clock import JumpChecker
 from kcl_py.testing.checks.ends import EndChecker, imbalance, unsettled
 from kcl_py.testing.checks.load import LoadChecker
+from kcl_py.testing.checks.losses import LossChecker
 from kcl_py.testing.checks.memory import MemoryChecker
 from kcl_py.testing.checks.ownership import OwnershipChecker
 from kcl_py.testing.checks.records import RecordChecker
 from kcl_py.testing.checks.rows import RowChecker
 from kcl_py.testing.checks.writes import WriteLoadChecker
 from kcl_py.testing.sim.clocks import DRIFT_MAX, WORLD_BEGAN_AT, WorkerClock
-from kcl_py.testing.sim.code import Habits, ScriptedRun
+from kcl_py.testing.sim.code import Habits, Poison, ScriptedRun
 from kcl_py.testing.sim.cores import production_core
 from kcl_py.testing.sim.faults import CALM, Fate, Faults, FaultSource
 from kcl_py.testing.sim.heap import EventHeap
@@ -51,6 +52,7 @@ class World:
     Attributes:
         habits: How user code behaves; may be replaced at any time.
         odd_habits: How it behaves in single processes, by worker id.
+        poison: Which records fail whatever is tried, until the world heals; None: none do.
         has_index: Whether workers that start find the index on the owner.
         workers: All that there ever were, by id.
         watchers: May be added to.
@@ -87,6 +89,7 @@ class World:
         self.config = config or WorkerConfig()
         self.habits = habits or Habits()
         self.odd_habits: dict[str, Habits] = {}
+        self.poison: Poison | None = None
         self.heap = EventHeap(self.rng)
         self.trace = Trace(self.heap)
         self.faults = FaultSource(self.rng, faults)
@@ -99,6 +102,7 @@ class World:
         self.ownership = OwnershipChecker(self.heap)
         self.records = RecordChecker(self.table, self.stream)
         self.ends = EndChecker(self.table, self.stream, self.ownership, self.records)
+        self.losses = LossChecker()
         self._rows = RowChecker(self.table, self.stream)
         self._checkers = self._make_checkers()
         self.watchers = Audience(self._checkers)
@@ -116,6 +120,7 @@ class World:
         """Return all who judge, in the order in which they are told."""
         checkers = (
             self.ends,
+            self.losses,
             self.records,
             self.ownership,
             LoadChecker(self.heap, self.ownership),
@@ -222,7 +227,11 @@ class World:
 
     def _scripted(self, run: SimRun) -> CodeRun:
         name = run.worker.worker_id
-        return ScriptedRun(run, lambda: self.odd_habits.get(name, self.habits), self.rng)
+
+        def habits() -> Habits:
+            return self.odd_habits.get(name, self.habits)
+
+        return ScriptedRun(run, habits, self.rng, lambda: self.poison)
 
     def living(self) -> list[SimWorker]:
         """Return the workers that are neither dead nor finished."""
@@ -307,6 +316,7 @@ class World:
         self.put_steadily(0)
         self.habits = Habits(checkpointing=self.habits.checkpointing)
         self.odd_habits.clear()
+        self.poison = None
         self.stream.record_bytes = None
         for worker in self.living():
             self.mend(worker)

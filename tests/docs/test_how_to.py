@@ -31,10 +31,8 @@ kcl() {
 tail() { command tail -n +1 "${@: -1}"; }  # a log that has an end
 """
 
-A_WORKER_RAN: Final = """
-kcl stream create people --shards 2 --wait
-kcl run people:Greeter --app greeter --stream people
-"""
+A_WORKER: Final = "kcl run people:Greeter --app greeter --stream people"
+A_WORKER_RAN: Final = f"kcl stream create people --shards 2 --wait\n{A_WORKER}"
 ORDERS: Final = "kcl stream create orders --shards 2 --wait"
 
 
@@ -58,6 +56,10 @@ class Setting:
 SETTINGS: Final[Mapping[str, Setting]] = {
     "backfill.md": Setting(before={0: A_WORKER_RAN}),
     "configure.md": Setting(before={0: A_WORKER_RAN}),
+    "observe.md": Setting(
+        before={0: "kcl stream create people --shards 2 --wait"},
+        fills={A_WORKER: f"command {A_WORKER} & until kcl health --ready; do sleep 0.1; done"},
+    ),
     "operate.md": Setting(
         before={0: A_WORKER_RAN},
         not_typed={2: "the AWS CLI, which has an environment of its own"},

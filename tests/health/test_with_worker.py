@@ -80,9 +80,7 @@ class World:
         client = self.engine.session().client("kinesis")
         if not client.list_streams()["StreamNames"]:
             client.create_stream(StreamName="people", ShardCount=1)
-            client.get_waiter("stream_exists").wait(
-                StreamName="people", WaiterConfig={"Delay": 0.05}
-            )
+            client.get_waiter("stream_exists").wait(StreamName="people", WaiterConfig={"Delay": 1})
 
     def put(self, count: int) -> None:
         self.engine.session().client("kinesis").put_records(

@@ -10,11 +10,13 @@ from kcl_py.processor import ProcessorLike, classify
 from kcl_py.shell.async_calls import AsyncCalls
 from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.checkpoints import CheckpointDesk
+from kcl_py.shell.letters import ErrorRules, WriteLetters
 from kcl_py.shell.run import Surroundings
 from kcl_py.shell.runs import Runs
 from tests.shell.tools import STREAM, Crashes, HandClock, Returns
 
 FENCE = 1e6
+WALL = 1_764_000_000.0
 
 
 class World:
@@ -29,15 +31,21 @@ class World:
         self.async_calls = AsyncCalls(self.hand.now, self.crashes)
         self._audit = audit
 
-    def runs(self, processor: ProcessorLike, give_up_on: tuple[type[Exception], ...] = ()) -> Runs:
+    def runs(
+        self,
+        processor: ProcessorLike,
+        give_up_on: tuple[type[Exception], ...] = (),
+        write_letters: WriteLetters | None = None,
+    ) -> Runs:
         return Runs(
             Surroundings(
                 app_name="app",
                 stream=STREAM,
                 worker_id="w-1",
                 maker=classify(processor),
-                give_up_on=give_up_on,
+                errors=ErrorRules(give_up_on=give_up_on, write_letters=write_letters),
                 now=self.hand.now,
+                wall=lambda: WALL,
                 post=self.returns.post,
                 report=self.reports.append,
                 desk=CheckpointDesk(self.asked.append),

@@ -31,6 +31,7 @@ from kcl_py.processor import (
 )
 from kcl_py.records import Record
 from kcl_py.shell.connecting import Connected
+from kcl_py.shell.letters import ErrorRules
 from kcl_py.shell.meter import Meter
 from kcl_py.worker import Worker
 from tests.core.fake_table import FakeTable
@@ -161,6 +162,7 @@ class _Connecting:
             table_facts=TableFacts(name="app", table_id=stage.rows.table_id, has_index=True),
             stream_facts=STREAM,
             meter=Meter(stage.baton.clock.now),
+            errors=ErrorRules(),
         )
 
 

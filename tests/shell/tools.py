@@ -26,6 +26,7 @@ from kcl_py.core.leases.writes import RowWrite
 from kcl_py.processor import ProcessorLike, classify
 from kcl_py.records import Record
 from kcl_py.shell.clock import Clock
+from kcl_py.shell.letters import ErrorRules
 from kcl_py.shell.shell import Job
 from kcl_py.status import WorkerStatus
 
@@ -167,7 +168,7 @@ def job(processor: ProcessorLike) -> Job:
         worker_id="w-1",
         stream=STREAM,
         maker=classify(processor),
-        give_up_on=(),
+        errors=ErrorRules(),
         table_port=EmptyTable(),
         stream_port=EmptyStream(),
         audit=None,

@@ -20,6 +20,7 @@ from kcl_py import (
     Batch,
     Checkpointer,
     Checkpointing,
+    DeadLetter,
     Delivery,
     KinesisBatchDispatcher,
     LeaseConfig,
@@ -53,6 +54,7 @@ from kcl_py.streams import (
     ensure_stream,
     list_streams,
 )
+from kcl_py.dead_letters import JsonLinesDeadLetters, SqsDeadLetters
 from kcl_py.testing import (
     CheckpointLog,
     CrashAfter,
@@ -155,6 +157,10 @@ def all_kinds_of_processors() -> None:
     Worker(app_name="a", stream="s", processor=functools.partial(Buffered, path="x"))
 
 
+def keep(letters: Sequence[DeadLetter]) -> None:
+    assert_type(letters[0].record.data, bytes)
+
+
 def either(make: Callable[[], AnyProcessor]) -> None:
     def listen(event: WorkerEvent) -> None:
         assert_type(event.fields, Mapping[str, object])
@@ -164,6 +170,10 @@ def either(make: Callable[[], AnyProcessor]) -> None:
         leases=LeaseConfig(duration=5.0, max_leases=None),
         on_error=OnError(then="pause", backoff=Backoff(longest=5.0), give_up_on=(KeyError,)),
     )
+    OnError(then="dead_letter", dead_letters=JsonLinesDeadLetters("dead.jsonl"))
+    OnError(then="dead_letter", dead_letters=SqsDeadLetters("u", large_to_s3="s3://b").write)
+    OnError(then="dead_letter", dead_letters="s3://bucket/prefix")
+    OnError(then="dead_letter", dead_letters=keep)
     with Worker(app_name="a", stream="s", processor=make, config=config, on_event=listen) as worker:
         assert_type(worker.status().shards, Mapping[str, ShardStatus])
         assert_type(worker.status().to_dict(), dict[str, Any])

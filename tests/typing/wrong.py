@@ -88,6 +88,7 @@ def settings() -> None:
     LeaseConfig(failoverTimeMillis=5000)  # type: ignore[call-arg]
     WorkerConfig(initial_position="oldest")  # type: ignore[arg-type]
     OnError(then="ignore")  # type: ignore[arg-type]
+    OnError(then="dead_letter", dead_letters=7)  # type: ignore[arg-type]
     WorkerConfig(transport="http")  # type: ignore[arg-type]
     WorkerConfig().stop_grace = 5.0  # type: ignore[misc]
 

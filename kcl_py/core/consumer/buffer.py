@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,15 +38,42 @@ class Slice:
         """Position of its last record."""
         return self.page.position_at(self.stop - 1)
 
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return self.stop - self.start
+
+    def index_of(self, position: Position) -> int | None:
+        """Return the index in the page of a record of the slice; None: it has no such record."""
+        index = self.page.index_after(position) - 1
+        if not self.start <= index < self.stop or self.page.position_at(index) != position:
+            return None
+        return index
+
     def before(self, position: Position) -> Position | None:
         """Return the last record of the slice that comes before `position`; None: none does.
 
         None too if `position` is not that of a record of the slice: then it says nothing.
         """
-        index = self.page.index_after(position) - 1
-        if not self.start < index < self.stop or self.page.position_at(index) != position:
+        index = self.index_of(position)
+        if index is None or index == self.start:
             return None
         return self.page.position_at(index - 1)
+
+    def count_up_to(self, position: Position) -> int:
+        """Return how many of its records come up to `position`, itself included."""
+        return max(0, min(self.stop, self.page.index_after(position)) - self.start)
+
+    def first(self, count: int) -> Slice:
+        """Return the part of so many records, 1 at least, with which it begins."""
+        if count >= self.count:
+            return self
+        return replace(self, stop=self.start + max(1, count), is_last=False)
+
+    def behind(self, position: Position | None) -> Slice | None:
+        """Return the part that comes behind `position`; None: nothing does."""
+        start = self.start if position is None else self.start + self.count_up_to(position)
+        return replace(self, start=start) if start < self.stop else None
 
 
 class Buffer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kcl_py.core.commands import AnswerCheckpoint
+from kcl_py.core.consumer.given_up import GivenUp
 from kcl_py.core.consumer.progress import Progress, is_behind, later
 from kcl_py.core.consumer.tools import timer_name
 from kcl_py.core.leases.rows import Pending
@@ -42,6 +43,8 @@ class Checkpoints:
     def __init__(self, tools: Tools, row: LeaseRow, moved: Callable[[], None]) -> None:
         start = row.checkpoint if isinstance(row.checkpoint, Position) else None
         self.progress = Progress(start)
+        self.given_up = GivenUp()
+        self._claimed = start
         self._tools = tools
         self._key = row.key
         self._moved = moved
@@ -61,15 +64,36 @@ class Checkpoints:
 
     def finish(self, now: float, position: Position, *, urgent: bool) -> None:
         """Everything up to `position` is finished; urgent: somebody waits for it."""
-        if self.progress.finish(position):
+        is_news = self.progress.finish(position)
+        if is_news:
+            self._claimed = position
+        position = self._pass_given_up() or position
+        if is_news:
             self._moved()
-        if self.progress.is_written:
-            return
+        if not self.progress.is_written:
+            self._record(now, position, urgent=urgent)
+
+    def _record(self, now: float, position: Position, *, urgent: bool) -> None:
         self._tools.leases.finished(now, self._key, position, urgent=urgent)
         interval = self._tools.config.delivery.checkpoint_interval
         name = timer_name("checkpoint", self._key)
         if interval is not None and not urgent and not self._tools.timers.is_set(name):
             self._tools.timers.at(now + interval, name, self._write_now)
+
+    def pass_over(self, now: float) -> None:
+        """Records were given up: the checkpoint passes those that come next, when it is written.
+
+        Until then a new owner would give them up once more.
+        """
+        beyond = self._pass_given_up()
+        if beyond is not None:
+            self._record(now, beyond, urgent=False)
+
+    def _pass_given_up(self) -> Position | None:
+        beyond = self.given_up.beyond(self.progress.finished)
+        if beyond is not None:
+            self.progress.commit(beyond)
+        return beyond
 
     def _write_now(self, now: float) -> None:
         finished = self.progress.finished
@@ -87,7 +111,8 @@ class Checkpoints:
         """
         offered = self.offered
         is_offered = offered is not None and event.kind == "commit" and event.at == offered.position
-        lowest = self.progress.finished
+        # User code was never given what was passed over behind what it declared.
+        lowest = self._claimed
         delivered = self.progress.delivered
         is_known = not is_behind(delivered, event.handed)
         highest = later(lowest, event.handed if is_known else delivered)
@@ -104,8 +129,10 @@ class Checkpoints:
     def _accept(self, now: float, event: CheckpointAsked) -> None:
         if event.kind == "commit" and is_behind(self.progress.durable, event.at):
             if self.progress.commit(event.at):
+                self._claimed = event.at
                 self._moved()
             self._tools.leases.commit(now, self._key, event.at)
+            self.pass_over(now)
         else:
             self.finish(now, event.at, urgent=event.wait)
         if event.wait and is_behind(self.progress.durable, event.at):

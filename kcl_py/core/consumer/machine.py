@@ -2,7 +2,7 @@
 
 The parts decide the details: `supply` which records are there, `running` which call of user code is
 under way, `outcomes` what its end means, `checkpoints` what is finished, `patience` when to try
-again.
+again, `losses` what becomes of a record that is given up.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 from kcl_py.core.commands import EpochFacts
 from kcl_py.core.consumer.accounts import account
+from kcl_py.core.consumer.bisection import OF_THE_WHOLE
 from kcl_py.core.consumer.checkpoints import Checkpoints
-from kcl_py.core.consumer.outcomes import UNFINISHED, judge
+from kcl_py.core.consumer.leaving import step_of
+from kcl_py.core.consumer.losses import Losses
+from kcl_py.core.consumer.outcomes import error_of, judge
 from kcl_py.core.consumer.patience import Patience
-from kcl_py.core.consumer.progress import is_behind
 from kcl_py.core.consumer.reading import shard_id_of
 from kcl_py.core.consumer.running import Running
 from kcl_py.core.consumer.states import Signal, State, next_state
@@ -75,6 +77,7 @@ class ShardMachine:
         self.patience = Patience(tools, epoch.row, self._again)
         self.supply = Supply(tools, epoch.row, pacing, self._page_arrived)
         self.checkpoints = Checkpoints(tools, epoch.row, self.patience.progressed)
+        self.losses = Losses(tools, self.key, self.checkpoints, self.supply, self.patience)
         self._waits_for_parents = False
         self._drain_reason: Literal["stop", "handoff"] | None = None
 
@@ -113,25 +116,16 @@ class ShardMachine:
         if self.state in _OVER:
             return
         self._drain_reason = reason
-        is_busy = self.run is not None and self.run.is_busy
-        match self.state:
-            case State.WAITING | State.BACKING_OFF:
-                self._move(now, Signal.LEAVE)
-            case State.PAUSED if self.run is None:
-                self._move(now, Signal.LEAVE)
-            case State.INITIALIZING | State.RESTARTING:
-                self._signal(Signal.DRAIN)
-            case State.PROCESSING if is_busy:
-                self._signal(Signal.DRAIN)
-                self.supply.stop(keeps_first=True)
-            case State.PROCESSING | State.RETRYING | State.PAUSED:
-                self._move(now, Signal.SHUT)
-            case State.FINISHING | State.END_RETRYING:
-                self._move(now, Signal.SHUT)
-            case State.DRAINED:
-                self._closed(now, self)
-            case _:
-                pass  # It stops already, or it ends by itself.
+        if self.state is State.DRAINED:
+            self._closed(now, self)
+            return
+        step = step_of(self.state, self.run)
+        if step.signal is not None:
+            self._signal(step.signal)
+        if step.stops_reading:
+            self.supply.stop(keeps_first=True)
+        if step.goes_on:
+            self._go_on(now)
 
     def resume(self, now: float) -> None:
         """The handoff was cancelled before `shutdown_requested`: go on."""
@@ -139,7 +133,7 @@ class ShardMachine:
         match self.state:
             case State.INTERRUPTED | State.LEAVING:
                 self._signal(Signal.RESUME)
-            case State.DRAINING:
+            case State.DRAINING | State.LETTER_DRAINING:
                 self._signal(Signal.RESUME)
                 self._read_on(now)
             case State.DRAINED if self._waits_for_parents:
@@ -207,9 +201,8 @@ class ShardMachine:
             self._tools.leases.stop_worker(now, event.error.summary)
 
     def _judge(self, now: float, run: Running, part: Slice | None, event: CallReturned) -> None:
-        error, progress = event.error, self.checkpoints.progress
-        if event.method == "shard_ended" and error is None and not run.is_auto:
-            error = UNFINISHED if is_behind(progress.finished, progress.delivered) else None
+        progress = self.checkpoints.progress
+        error = error_of(event, progress, is_auto=run.is_auto)
         signal = judge(event.method, error, is_auto=run.is_auto)
         if signal is Signal.LOSE:
             why = error.summary if error is not None else ""
@@ -220,10 +213,18 @@ class ShardMachine:
             self.patience.started()
         if event.method == "process_records":
             account(now, run, part, error, self.checkpoints, self.supply)
+            self.patience.bisection.reached(progress.finished)
             if run.is_auto and error is None:
                 self.patience.progressed()
-        if error is not None:
-            self.patience.failed(now, event.method, error)
+        if event.method == "write_letter":
+            is_leaving = self.state is State.LETTER_DRAINING
+            signal = self.losses.letter_returned(now, run, error, is_leaving=is_leaving)
+        elif error is not None:
+            may_give_up = self.state in (State.PROCESSING, State.ENDING)
+            blame = self.losses.blame(run, part, error) if may_give_up else OF_THE_WHOLE
+            self.patience.failed(now, event.method, error, blame)
+            if blame.position is not None:
+                signal = self.losses.give_up(now, run, part, blame, error)
         self._signal(signal)
         if signal is Signal.READY and self.state is State.PROCESSING:
             self._read_on(now)
@@ -253,8 +254,10 @@ class ShardMachine:
             case State.PROCESSING:
                 self._expect_quiet(now)
                 self.pump(now)
-            case State.RETRYING | State.BACKING_OFF | State.END_RETRYING:
+            case State.RETRYING | State.BACKING_OFF | State.END_RETRYING | State.LETTER_RETRYING:
                 self._try_later(now)
+            case State.GIVING_UP if run is not None:
+                self.losses.write(now, run)
             case State.PAUSED:
                 self._stop()
                 self.patience.pause(now)
@@ -276,12 +279,9 @@ class ShardMachine:
                 pass
 
     def _try_later(self, now: float) -> None:
-        if self.state is State.END_RETRYING:
-            if self._drain_reason is not None:
-                self._move(now, Signal.SHUT)
-            else:
-                self.patience.wait()
-        elif self.patience.is_exhausted:
+        if self.state is State.END_RETRYING and self._drain_reason is not None:
+            self._move(now, Signal.SHUT)
+        elif self.state in (State.RETRYING, State.BACKING_OFF) and self.patience.is_exhausted:
             self._move(now, Signal.PAUSE)
         else:
             self.patience.wait()
@@ -299,8 +299,7 @@ class ShardMachine:
         self.supply.pump(now)
 
     def _deliver(self, now: float, run: Running) -> None:
-        self.supply.advance(self.checkpoints.progress.finished)
-        part = self.supply.next_slice()
+        part = self.losses.next_part(now)
         if part is not None:
             self.checkpoints.progress.deliver(part.last)
             run.deliver(
@@ -355,7 +354,7 @@ class ShardMachine:
             return
         if self.state is State.BACKING_OFF:
             self._start(now)
-        elif self.state in (State.RETRYING, State.END_RETRYING):
+        elif self.state in (State.RETRYING, State.END_RETRYING, State.LETTER_RETRYING):
             self._move(now, Signal.AGAIN)
 
     def _unpause(self, now: float) -> None:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kcl_py.core.consumer.progress import is_behind
 from kcl_py.core.consumer.states import Signal
 from kcl_py.core.events import UserError
 
 if TYPE_CHECKING:
     from kcl_py.core.commands import Method
+    from kcl_py.core.consumer.progress import Progress
+    from kcl_py.core.events import CallReturned
 
 UNFINISHED: Final = UserError(
     kind="error",
     summary="shard_ended returned while delivered records were not checkpointed; checkpoint them",
 )
+
+
+def error_of(event: CallReturned, progress: Progress, *, is_auto: bool) -> UserError | None:
+    """Return what a call raised; an explicit processor must have finished all at a shard's end."""
+    if event.method == "shard_ended" and event.error is None and not is_auto:
+        return UNFINISHED if is_behind(progress.finished, progress.delivered) else None
+    return event.error
 
 
 def judge(method: Method, error: UserError | None, *, is_auto: bool) -> Signal:

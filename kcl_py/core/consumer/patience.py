@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kcl_py.core.consumer.bisection import OF_THE_WHOLE, Bisection, Blame
 from kcl_py.core.consumer.retries import Tries
 from kcl_py.core.consumer.tools import timer_name
 
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 
 
 class Patience:
-    """Failures of one shard in one epoch, counted apart for `initialize` and for the rest.
+    """Failures of one shard in one epoch, counted apart for `initialize`, dead letters, the rest.
 
     Args:
         again: Told when the back-off is over.
+
+    Attributes:
+        bisection: Which records are to blame.
     """
 
     def __init__(self, tools: Tools, row: LeaseRow, again: Callable[[float], None]) -> None:
@@ -29,6 +33,8 @@ class Patience:
         self._again = again
         self._starts = Tries(tools.config.on_error, tools.rng)
         self._tries = Tries(tools.config.on_error, tools.rng)
+        self._letters = Tries(tools.config.on_error, tools.rng)
+        self.bisection = Bisection(tools.config.on_error)
         self._again_at: float | None = None
         self._says_paused = row.paused
         self._last_summary: str | None = None
@@ -42,7 +48,7 @@ class Patience:
     @property
     def attempts(self) -> int:
         """What status shows: failed starts count too."""
-        return max(self._tries.attempt, self._starts.attempt)
+        return max(self._tries.attempt, self._starts.attempt, self._letters.attempt)
 
     @property
     def last_error(self) -> str | None:
@@ -50,8 +56,9 @@ class Patience:
 
         It may quote what user code said: for `status()`, never for logs.
         """
-        if self._starts.failures:
-            return self._starts.last_error
+        for tries in (self._starts, self._letters):
+            if tries.failures:
+                return tries.last_error
         return self._tries.last_error or self._starts.last_error
 
     @property
@@ -62,19 +69,30 @@ class Patience:
     @property
     def problem(self) -> str | None:
         """Why somebody should look."""
+        if self._letters.failures:
+            failed = f"failed {self._letters.failures} times: {self._letters.last_error}"
+            return f"a dead letter cannot be written: {failed}"
         for tries in (self._starts, self._tries):
             if tries.is_red:
                 return f"failed {tries.failures} times: {tries.last_error}"
         return None
 
-    def failed(self, now: float, method: Method, error: UserError) -> None:
+    def is_exhausted_by(self, error: UserError) -> bool:
+        """Say whether this failure, once counted, is the last that the policy allows."""
+        policy = self._tools.config.on_error
+        return not error.may_retry or self._tries.failures + 1 >= policy.attempts
+
+    def failed(
+        self, now: float, method: Method, error: UserError, blame: Blame = OF_THE_WHOLE
+    ) -> None:
         """Count a failure. SystemExit is none, and is followed by a drain, not by a try."""
         self._again_at = None
         if error.kind == "exit":
             return
         tries = self._starts if method == "initialize" else self._tries
         self._last_summary = error.summary
-        wait = tries.failed(error.detail or error.summary, may_retry=error.may_retry)
+        tries.failed(error.detail or error.summary, may_retry=error.may_retry)
+        wait = 0.0 if blame.position is not None else tries.wait(blame.failures)
         self._again_at = now + wait
         self._tools.calls.report(
             "processor.failed",
@@ -85,6 +103,31 @@ class Patience:
             failures=tries.failures,
             retry_in=wait,
         )
+        if blame.narrows:
+            self._tools.calls.report("batch.narrowed", "warning", self._key, records=blame.narrows)
+
+    def letter_failed(self, now: float, error: UserError) -> None:
+        """The sink raised: nothing passes until it has not."""
+        self._again_at = None
+        if error.kind == "exit":
+            return
+        self._letters.failed(error.detail or error.summary, may_retry=True)
+        wait = self._letters.wait(self._letters.failures)
+        self._again_at = now + wait
+        self._tools.calls.report(
+            "letter.failed",
+            "error",
+            self._key,
+            error=error.summary,
+            failures=self._letters.failures,
+            retry_in=wait,
+        )
+
+    def passed(self) -> None:
+        """The record to blame is out of the way: start counting anew."""
+        self.bisection.gave_up()
+        self._letters.progressed()
+        self.progressed()
 
     def started(self) -> None:
         """`initialize` returned."""
@@ -92,7 +135,7 @@ class Patience:
 
     def progressed(self) -> None:
         """Something was finished."""
-        if self._tries.progressed():
+        if self._tries.progressed(stays_red=self.bisection.is_narrowing):
             self._tools.calls.report("processor.recovered", "info", self._key)
 
     def wait(self) -> None:
@@ -118,5 +161,6 @@ class Patience:
         self._says_paused = self._pause_is_written = False
         self._starts.progressed()
         self._tries.progressed()
+        self._letters.progressed()
         self._tools.calls.report("shard.resumed", "info", self._key)
         self._tools.leases.paused(now, self._key, paused=False)

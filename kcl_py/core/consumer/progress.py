@@ -70,7 +70,10 @@ class Progress:
         return True
 
     def commit(self, position: Position) -> bool:
-        """A prepared checkpoint of an earlier owner counts: the epoch starts behind it."""
+        """Everything up to `position` is finished, delivered or not.
+
+        A prepared checkpoint of an earlier owner counts, or what comes next is given up.
+        """
         self.deliver(position)
         return self.finish(position)
 

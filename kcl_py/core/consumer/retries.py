@@ -46,8 +46,8 @@ class Tries:
         """The policy says that nothing more is tried."""
         return self.is_red and self._policy.then == "pause"
 
-    def failed(self, error: str, *, may_retry: bool) -> float:
-        """Count one more; return the seconds until the next try.
+    def failed(self, error: str, *, may_retry: bool) -> None:
+        """Count one more.
 
         Args:
             error: For status.
@@ -57,13 +57,23 @@ class Tries:
         self.last_error = error
         if self.failures >= self._policy.attempts or not may_retry:
             self.is_red = True
+
+    def wait(self, failures: int | None = None) -> float:
+        """Draw the seconds until the next try.
+
+        Args:
+            failures: So often failed what is tried next; None: count all, and once it is red wait
+                as long as is ever waited.
+        """
         backoff = self._policy.backoff
-        if not self.is_red:
-            return wait_seconds(backoff, self.failures, self._rng)
+        if failures is not None or not self.is_red:
+            return wait_seconds(backoff, failures or self.failures, self._rng)
         return self._rng.uniform(0.0, backoff.longest) if backoff.jitter else backoff.longest
 
-    def progressed(self) -> bool:
-        """Something was finished: start counting anew; True if it was red."""
-        was_red, self.is_red = self.is_red, False
+    def progressed(self, *, stays_red: bool = False) -> bool:
+        """Something was finished: start counting anew; True if it was red and is no more."""
         self.failures = 0
+        if stays_red:
+            return False
+        was_red, self.is_red = self.is_red, False
         return was_red

@@ -12,6 +12,7 @@ from kcl_py.core.commands import (
     Method,
     MoveFence,
     StartRun,
+    WriteLetter,
 )
 from kcl_py.core.consumer.tools import timer_name
 from kcl_py.core.events import Traits
@@ -19,7 +20,7 @@ from kcl_py.core.events import Traits
 if TYPE_CHECKING:
     from kcl_py.core.consumer.buffer import Slice
     from kcl_py.core.consumer.tools import Tools
-    from kcl_py.records import Position
+    from kcl_py.records import Position, Record
 
 
 class Running:
@@ -82,6 +83,15 @@ class Running:
         """Call one of the other methods."""
         self._began(now, method)
         self._tools.calls.emit(CallProcessor(run_id=self.run_id, method=method, reason=reason))
+
+    def write_letter(
+        self, now: float, position: Position, record: Record | None, failures: int
+    ) -> None:
+        """Have the sink write the letter of a record that is given up."""
+        self._began(now, "write_letter")
+        self._tools.calls.emit(
+            WriteLetter(run_id=self.run_id, position=position, record=record, failures=failures)
+        )
 
     def wind_down(self, now: float) -> None:
         """The lease is lost: say so once to an object that was initialized, then close."""

@@ -34,6 +34,7 @@ def status_of(machine: ShardMachine, now: float) -> ShardStatus:
         problem=problem_of(machine),
         read_age=age,
         behind=behind(machine.supply.lag, age, machine.supply.quiet_seconds),
+        given_up=machine.losses.count,
     )
 
 

@@ -32,6 +32,12 @@ class State(StrEnum):
     """No object; a fresh one is made after the back-off."""
     PAUSED = "paused"
     """Nothing is tried until somebody says so."""
+    GIVING_UP = "giving_up"
+    """The letter of a record that is given up is being written."""
+    LETTER_RETRYING = "letter_retrying"
+    """The sink of dead letters raised; it is asked again after the back-off."""
+    LETTER_DRAINING = "letter_draining"
+    """A drain was asked for while a letter is being written."""
     INTERRUPTED = "interrupted"
     """A drain was asked for while `initialize` runs."""
     DRAINING = "draining"
@@ -70,11 +76,13 @@ class Signal(StrEnum):
     FAILED = "failed"
     """The running call raised; the same object may go on."""
     BROKEN = "broken"
-    """The running call raised; the object must go."""
+    """The object must go: a call of it raised."""
     AGAIN = "again"
     """The back-off is over, or somebody resumed a paused shard."""
     PAUSE = "pause"
     """The error policy says so."""
+    GIVE_UP = "give_up"
+    """The error policy says so of one record."""
     READ = "read"
     """Everything was delivered, and the call returned."""
     CHILDREN = "children"
@@ -105,6 +113,7 @@ TABLE: Final[Mapping[tuple[State, Signal], State]] = MappingProxyType(
         (State.PROCESSING, Signal.RETURNED): State.PROCESSING,
         (State.PROCESSING, Signal.FAILED): State.RETRYING,
         (State.PROCESSING, Signal.BROKEN): State.RESTARTING,
+        (State.PROCESSING, Signal.GIVE_UP): State.GIVING_UP,
         (State.PROCESSING, Signal.READ): State.FINISHING,
         (State.PROCESSING, Signal.DRAIN): State.DRAINING,
         (State.PROCESSING, Signal.SHUT): State.SHUTTING_DOWN,
@@ -120,6 +129,17 @@ TABLE: Final[Mapping[tuple[State, Signal], State]] = MappingProxyType(
         (State.PAUSED, Signal.START): State.INITIALIZING,
         (State.PAUSED, Signal.SHUT): State.SHUTTING_DOWN,
         (State.PAUSED, Signal.LEAVE): State.DRAINED,
+        (State.GIVING_UP, Signal.RETURNED): State.PROCESSING,
+        (State.GIVING_UP, Signal.BROKEN): State.RESTARTING,
+        (State.GIVING_UP, Signal.FAILED): State.LETTER_RETRYING,
+        (State.GIVING_UP, Signal.DRAIN): State.LETTER_DRAINING,
+        (State.LETTER_RETRYING, Signal.AGAIN): State.GIVING_UP,
+        (State.LETTER_RETRYING, Signal.SHUT): State.SHUTTING_DOWN,
+        (State.LETTER_RETRYING, Signal.BROKEN): State.LEAVING,
+        (State.LETTER_DRAINING, Signal.RETURNED): State.SHUTTING_DOWN,
+        (State.LETTER_DRAINING, Signal.FAILED): State.SHUTTING_DOWN,
+        (State.LETTER_DRAINING, Signal.BROKEN): State.LEAVING,
+        (State.LETTER_DRAINING, Signal.RESUME): State.GIVING_UP,
         (State.INTERRUPTED, Signal.READY): State.SHUTTING_DOWN,
         (State.INTERRUPTED, Signal.BROKEN): State.LEAVING,
         (State.INTERRUPTED, Signal.RESUME): State.INITIALIZING,
@@ -136,6 +156,8 @@ TABLE: Final[Mapping[tuple[State, Signal], State]] = MappingProxyType(
         (State.FINISHING, Signal.SHUT): State.SHUTTING_DOWN,
         (State.ENDING, Signal.RETURNED): State.CLOSING,
         (State.ENDING, Signal.FAILED): State.END_RETRYING,
+        (State.ENDING, Signal.BROKEN): State.RESTARTING,
+        (State.ENDING, Signal.GIVE_UP): State.GIVING_UP,
         (State.END_RETRYING, Signal.AGAIN): State.ENDING,
         (State.END_RETRYING, Signal.SHUT): State.SHUTTING_DOWN,
         (State.CLOSING, Signal.CLOSED): State.ENDED,
@@ -153,6 +175,9 @@ SHOWN: Final[Mapping[State, ShardState]] = MappingProxyType(
         State.RESTARTING: "retrying",
         State.BACKING_OFF: "retrying",
         State.PAUSED: "paused",
+        State.GIVING_UP: "retrying",
+        State.LETTER_RETRYING: "retrying",
+        State.LETTER_DRAINING: "draining",
         State.INTERRUPTED: "draining",
         State.DRAINING: "draining",
         State.SHUTTING_DOWN: "draining",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class Tools:
     """Shared by the machines of all shards.
 
     Attributes:
+        given_up: How many records of each lease this worker gave up.
         runs: Lease keys of the processor objects that are not closed, by the id of their run.
         tallies: What was done for each shard, for metrics.
         port: The lease side; the two know each other, so it is set last.
@@ -32,6 +34,7 @@ class Tools:
     timers: Timers
     rng: Random
     budget: Budget
+    given_up: Counter[str] = field(default_factory=Counter)
     runs: dict[int, str] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
     port: LeasePort | None = None

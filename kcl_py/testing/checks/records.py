@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kcl_py.core import commands
@@ -39,6 +39,8 @@ class EpochView:
         checkpointing: How the processor declares records finished.
         starts_anywhere: It began at no position, but at the oldest record, or at a time.
         says_trimmed: The worker has reported that records are lost to retention.
+        given_up: Places of records that are passed over: their letters are durable, or the worker
+            has reported that it skips them.
     """
 
     worker: SimWorker
@@ -50,6 +52,7 @@ class EpochView:
     checkpointing: str = "auto"
     starts_anywhere: bool = False
     says_trimmed: bool = False
+    given_up: set[int] = field(default_factory=set)
     run_id: int = 0
 
 
@@ -128,6 +131,11 @@ class RecordChecker(Watcher):
             self._begin(worker, command.run_id, command.epoch)
         elif isinstance(command, commands.Report) and command.name == "position.trimmed":
             self._reported(worker, command.key or "")
+        elif isinstance(command, commands.Report) and command.name == "record.skipped":
+            view = self._epochs.get(command.key or "")
+            if view is not None and view.worker is worker:
+                position = Position.parse(str(command.fields["position"]))
+                self._give_up(view, command.key or "", position)
 
     def _reported(self, worker: SimWorker, key: str) -> None:
         """It says that something was lost to retention; which an operator would have to look at."""
@@ -198,6 +206,10 @@ class RecordChecker(Watcher):
             view.checkpointing = event.traits.checkpointing
         if event.method == "process_records":
             self._returned(view, run, event)
+        elif event.method == "write_letter" and event.error is None and run.is_inside():
+            assert run.last is not None
+            assert run.last.letter is not None
+            self._give_up(view, run.key, run.last.letter.position)
 
     def _returned(self, view: EpochView, run: SimRun, event: CallReturned) -> None:
         call = run.last
@@ -216,7 +228,18 @@ class RecordChecker(Watcher):
 
     def _finish(self, view: EpochView, key: str, place: int) -> None:
         view.finished = max(view.finished, place)
-        self._note_finished(view.worker, key, place)
+        while view.finished in view.given_up:
+            view.finished += 1
+        self._note_finished(view.worker, key, view.finished)
+
+    def _give_up(self, view: EpochView, key: str, position: Position) -> None:
+        """A record is passed over once everything before it is finished, or lost to retention."""
+        if not self._log(key).has(position):
+            return  # User code made it up.
+        place = self._log(key).index(position)
+        view.given_up.add(place)
+        is_next = view.expected == view.finished and self._is_lost(view, key, place)
+        self._finish(view, key, place if is_next else view.finished)
 
     def _note_finished(self, worker: SimWorker, key: str, place: int) -> None:
         known = self._finished.get((worker.worker_id, key), 0)
@@ -241,6 +264,8 @@ class RecordChecker(Watcher):
         if place == view.may_skip_to:
             view.expected = view.finished = place
         view.may_skip_to = None
+        while view.expected < place and view.expected in view.given_up:
+            view.expected += 1
         if place != view.expected and self._is_lost(view, key, place):
             view.expected = place
         if place != view.expected:

@@ -10,6 +10,7 @@ from kcl_py.config import OnError
 from kcl_py.testing.kit.theatre import Theatre
 
 if TYPE_CHECKING:
+    from kcl_py.letters import DeadLetter
     from kcl_py.processor import ProcessorLike
     from kcl_py.records import Position, Record
     from kcl_py.testing.kit.doubles import Payload
@@ -29,7 +30,8 @@ class ProcessorRun:
         shard_ended: Every shard was processed to its end.
         errors: What the processor raised, in order; a lost lease is no error.
         missed: Incidents that never happened; a test of them has shown nothing.
-        dead_letters: Empty; they come in a later version.
+        dead_letters: What the sink of the error policy returned for, in order; the same one twice
+            if it was written twice.
         calls: In order, as 'epoch 1: initialize'.
         transcript: The same for people, with records, errors and incidents.
     """
@@ -41,7 +43,7 @@ class ProcessorRun:
     shard_ended: bool
     errors: Sequence[BaseException]
     missed: Sequence[Incident]
-    dead_letters: Sequence[object]
+    dead_letters: Sequence[DeadLetter]
     calls: Sequence[str]
     transcript: str
 
@@ -94,7 +96,7 @@ def run_processor(
         shard_ended=theatre.is_over(),
         errors=tuple(theatre.errors),
         missed=tuple(theatre.script.left()),
-        dead_letters=(),
+        dead_letters=tuple(theatre.letters),
         calls=tuple(theatre.calls),
         transcript="\n".join(theatre.transcript),
     )

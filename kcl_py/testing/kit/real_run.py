@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core.events import Traits
+from kcl_py.dead_letters.opening import open_sink
 from kcl_py.errors import LeaseLost
 from kcl_py.processor import (
     AsyncBatch,
@@ -17,6 +19,7 @@ from kcl_py.processor import (
     RunFacts,
     ShardContext,
 )
+from kcl_py.shell.letters import MAY_GIVE_UP, Reason, write_letter
 from kcl_py.shell.user_errors import user_error
 from kcl_py.testing.kit.loops import InsideLoopError
 from kcl_py.testing.kit.moments import moments_go_to
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from kcl_py.core.commands import AnswerCheckpoint
+    from kcl_py.letters import DeadLetter
     from kcl_py.processor import AnyProcessor, CheckpointKind, ProcessorMaker
     from kcl_py.records import Position, Record
     from kcl_py.testing.kit.loops import Loops
@@ -53,6 +57,9 @@ class Stage(Protocol):
 
     def handed_over(self, run: SimRun, record: Record) -> None:
         """The guard let a record through."""
+
+    def buried(self, letters: Sequence[DeadLetter]) -> None:
+        """The sink has returned: these letters are durable."""
 
     def after_call(self, run: SimRun, call: Call, error: BaseException | None) -> None:
         """User code has returned or raised; the core does not know yet. May raise likewise."""
@@ -133,6 +140,7 @@ class RealRun:
         self._shard = ShardContext(self._shared)
         self._async_shard = AsyncShardContext(self._shared)
         self._processor: AnyProcessor | None = None
+        self._reason: Reason | None = None
 
     def call(self, call: Call) -> None:
         """Make a call, when no other is on the stack."""
@@ -185,6 +193,8 @@ class RealRun:
         policy = self._run.worker.config.on_error
         said = None
         if error is not None:
+            if call.method in MAY_GIVE_UP:
+                self._reason = Reason.of(error)
             said = user_error(
                 error, is_fenced=not self._run.is_inside(), give_up_on=policy.give_up_on
             )
@@ -198,6 +208,11 @@ class RealRun:
             self._processor = self._maker.make()
         if call.reason is not None:
             self._shared.shutdown_reason = call.reason
+        if call.letter is not None:
+            self._reached(call.method)
+            wall = self._run.worker.clock.wall()
+            write_letter(self._write, call.letter, self._reason, self._shared.facts, wall)
+            return
         processor = self._processor
         if processor is None:
             return
@@ -219,6 +234,16 @@ class RealRun:
             processor.close()
         else:
             getattr(processor, call.method)(self._shard)
+
+    def _write(self, letters: Sequence[DeadLetter]) -> object:
+        """Give them to the sink of the policy; a sink that returns has them."""
+        sink = self._run.worker.config.on_error.dead_letters
+        assert sink is not None, "a policy of dead letters has a sink"
+        answer = open_sink(sink, session=None)(letters)
+        if not isawaitable(answer):
+            self._run.bury()
+            self._stage.buried(letters)
+        return answer
 
     async def _await(self, processor: AsyncRecordProcessor, call: Call) -> None:
         if call.method == "process_records":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kcl_py.config import OnError
+    from kcl_py.letters import DeadLetter
     from kcl_py.processor import ProcessorLike
     from kcl_py.records import Position
     from kcl_py.testing.kit.incidents import Incident
@@ -47,6 +48,7 @@ class Theatre:
         records: What was put into the stream, in order.
         delivered: What was handed over, in order.
         errors: What user code raised, lost leases aside.
+        letters: What the sink has, in order; the same one twice if it was written twice.
         calls: As 'epoch 1: initialize'.
         transcript: What happened, for people.
     """
@@ -64,6 +66,7 @@ class Theatre:
         self.records: list[Record] = []
         self.delivered: list[Record] = []
         self.errors: list[BaseException] = []
+        self.letters: list[DeadLetter] = []
         self.calls: list[str] = []
         self.transcript: list[str] = []
         self.script = Script(incidents, shards=shards)
@@ -259,6 +262,12 @@ class Theatre:
         """A record was handed over."""
         self.delivered.append(record)
         self._handed.add((run.key, record.position))
+
+    def buried(self, letters: Sequence[DeadLetter]) -> None:
+        """The sink has these."""
+        self.letters += letters
+        for letter in letters:
+            self._note(f"  dead letter: {letter.record.position}, {letter.error_type}")
 
     def after_call(self, run: SimRun, call: Call, error: BaseException | None) -> None:
         """A call is over; what it raised counts, and an incident may come before its result."""

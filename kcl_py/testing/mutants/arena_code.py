@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kcl_py.config import Backoff, DeliveryConfig, LeaseConfig, OnError, PollingConfig, WorkerConfig
@@ -11,7 +12,8 @@ from kcl_py.core.leases.writes import RowWrite, WriteKind
 from kcl_py.testing.checks.moves import MoveChecker
 from kcl_py.testing.mutants.arena import directed
 from kcl_py.testing.mutants.watched import begin, watched_world
-from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.seeds.swarm import GivingUp
+from kcl_py.testing.sim.code import Habits, Poison
 from kcl_py.testing.sim.faults import Faults
 
 if TYPE_CHECKING:
@@ -91,6 +93,45 @@ def FAILING(stage: Stage) -> None:
     world.start_worker()
     world.run_for(20)
     world.heal()
+    world.check_settles(within=100)
+
+
+@directed("poison")
+def POISON(stage: Stage) -> None:
+    """Records that nothing helps, a sink that often fails, and workers that die beside it."""
+    rng = random.Random(f"poison {stage.seed}")
+    giving_up = GivingUp(
+        poison=Poison(share=0.1, names=rng.choice((0.0, 0.5)), sink=(0.0, 0.5), sink_error=0.5),
+        then="dead_letter",
+        attempts=rng.choice((1, 3)),
+        longest=0.5,
+    )
+    habits = (
+        Habits(),
+        Habits(checkpoint_every=3),
+        Habits(checkpointing="explicit", checkpoint_every=4),
+    )
+    config = WorkerConfig(
+        delivery=DeliveryConfig(batch_records=rng.choice((5, 50)), checkpoint_interval=0.2),
+        reading=PollingConfig(page_records=50),
+    )
+    world = watched_world(
+        stage,
+        workers=2,
+        shards=2,
+        config=giving_up.applied_to(config),
+        habits=rng.choice(habits),
+    )
+    if world.habits.checkpointing == "explicit":
+        giving_up = replace(giving_up, poison=replace(giving_up.poison, names=1.0))
+    world.poison = giving_up.poison
+    world.put(60)
+    world.put_steadily(5)
+    world.run_for(rng.uniform(10, 25))
+    world.living()[0].kill()
+    world.start_worker()
+    world.run_for(25)
+    world.heal(wakes=True)
     world.check_settles(within=100)
 
 

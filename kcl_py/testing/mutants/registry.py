@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kcl_py.testing.mutants import (
     rule_checkpoints,
     rule_handoff,
+    rule_losses,
     rule_plan,
     rule_reading,
     rule_rows,
@@ -29,6 +30,7 @@ _ROOMS = (
     rule_shards,
     rule_plan,
     rule_checkpoints,
+    rule_losses,
     rule_reading,
 )
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from kcl_py.config import DeliveryConfig, LeaseConfig, PollingConfig, WorkerConfig
 from kcl_py.testing.seeds.swarm import (
+    GivingUp,
     Scale,
     draw_config,
     draw_faults,
+    draw_giving_up,
     draw_habits,
     draw_record_bytes,
     draw_scale,
@@ -80,6 +82,8 @@ class Plan:
         late_duration: Lease duration of whoever starts after the first workers, seconds.
         on_wire: Rows go through the codec and the engine's expressions; the log is the same.
         user_records_max: Writers pack so many user records into one record, or fewer.
+        giving_up: Some records are poison, and this is done about them; None: none is. Not in the
+            log of a world without.
     """
 
     seed: int
@@ -96,11 +100,13 @@ class Plan:
     ending: Ending = "heal"
     on_wire: bool = False
     user_records_max: int = 1
+    giving_up: GivingUp | None = field(default=None, repr=False)
 
     @property
     def config(self) -> WorkerConfig:
         """The configuration of the first workers."""
-        return WorkerConfig(leases=self.leases, delivery=self.delivery, reading=self.reading)
+        config = WorkerConfig(leases=self.leases, delivery=self.delivery, reading=self.reading)
+        return config if self.giving_up is None else self.giving_up.applied_to(config)
 
     @property
     def late_config(self) -> WorkerConfig:
@@ -130,6 +136,7 @@ def draw_plan(seed: int) -> Plan:
         ending=rng.choice(lost) if rng.random() < _TABLE_LOST else "heal",
         on_wire=rng.random() < _ON_WIRE,
         user_records_max=draw_user_records_max(seed),
+        giving_up=draw_giving_up(seed),
     )
 
 

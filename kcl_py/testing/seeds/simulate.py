@@ -102,6 +102,9 @@ def simulate_plan(
     world.stream.record_bytes = plan.record_bytes
     world.stream.user_records_max = plan.user_records_max
     world.trace.add("world", "plan", "", replace(plan, deeds=(), on_wire=False))
+    if plan.giving_up is not None:
+        world.poison = plan.giving_up.poison
+        world.trace.add("world", "poison", "", plan.giving_up)
     failure: BaseException | None = None
     try:
         for _ in range(plan.scale.workers):

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from kcl_py.config import DeliveryConfig, LeaseConfig, PollingConfig, WorkerConfig
-from kcl_py.testing.sim.code import Habits
+from kcl_py.config import (
+    Backoff,
+    DeliveryConfig,
+    LeaseConfig,
+    OnError,
+    PollingConfig,
+    WorkerConfig,
+)
+from kcl_py.testing.sim.code import Habits, Poison
 from kcl_py.testing.sim.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kcl_py.letters import DeadLetter
 
 MIB: Final = 1024 * 1024
 
@@ -109,6 +121,53 @@ def draw_record_bytes(rng: random.Random) -> int | None:
 def draw_user_records_max(seed: int) -> int:
     """Return how many user records writers pack into one; drawn apart from all else."""
     return random.Random(f"packing {seed}").choice((1, 1, 1, 5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivingUp:
+    """Poison, and the policy that gives it up.
+
+    Attributes:
+        longest: Of the back-off, seconds.
+    """
+
+    poison: Poison
+    then: Literal["dead_letter", "skip"]
+    attempts: int
+    longest: float
+
+    def applied_to(self, config: WorkerConfig) -> WorkerConfig:
+        """Return a configuration with this policy."""
+        policy = OnError(
+            attempts=self.attempts,
+            backoff=Backoff(first=0.05, longest=self.longest),
+            then=self.then,
+            dead_letters=_simulated if self.then == "dead_letter" else None,
+        )
+        return replace(config, on_error=policy)
+
+
+def _simulated(letters: Sequence[DeadLetter]) -> None:
+    raise AssertionError(f"{letters}: the sink of a simulated world is in its user code")
+
+
+def draw_giving_up(seed: int) -> GivingUp | None:
+    """Return what is done about poison, in one world of five; drawn apart from all else."""
+    rng = random.Random(f"poison {seed}")
+    if rng.random() > 0.2:  # noqa: PLR2004
+        return None
+    return GivingUp(
+        poison=Poison(
+            share=rng.choice((0.01, 0.05, 0.3)),
+            names=rng.choice((0.0, 0.5, 1.0)),
+            hopeless=rng.choice((0.0, 0.0, 0.3)),
+            sink=rng.choice(((0.0, 0.2), (0.0, 3.0))),
+            sink_error=rng.choice((0.0, 0.3, 0.9)),
+        ),
+        then=rng.choice(("dead_letter", "dead_letter", "skip")),
+        attempts=rng.choice((1, 2, 3)),
+        longest=rng.choice((0.5, 3.0)),
+    )
 
 
 def draw_faults(rng: random.Random) -> Faults:

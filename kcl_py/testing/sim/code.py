@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -56,15 +57,45 @@ class Habits:
     checkpoint_every: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poison:
+    """Which records fail whatever is tried, and what the sink of dead letters does.
+
+    Attributes:
+        share: Of all records, chosen by their data: the same for whoever is given one.
+        names: Chance that such a failure names its record.
+        hopeless: Chance that it says that no retry can mend it.
+        sink: Seconds that a letter takes, shortest and longest.
+        sink_error: Chance that the sink raises, in half of the cases after it has written.
+    """
+
+    share: float
+    names: float = 0.5
+    hopeless: float = 0.0
+    sink: tuple[float, float] = (0.0, 0.2)
+    sink_error: float = 0.0
+
+    def has(self, record: Record) -> bool:
+        """Say whether a record is one of them."""
+        return zlib.crc32(record.data) < self.share * 2**32
+
+
 class ScriptedRun:
     """A processor object that follows its habits.
 
     Every step is an event of its own, so that a pause, a kill or the fence may come in between.
     """
 
-    def __init__(self, run: SimRun, habits: Callable[[], Habits], rng: random.Random) -> None:
+    def __init__(
+        self,
+        run: SimRun,
+        habits: Callable[[], Habits],
+        rng: random.Random,
+        poison: Callable[[], Poison | None] = lambda: None,
+    ) -> None:
         self._run = run
         self._habits_now = habits
+        self._poison_now = poison
         self._rng = rng
         self._handed: Position | None = run.epoch.checkpointed
         self._asked: Position | None = run.epoch.checkpointed
@@ -88,6 +119,9 @@ class ScriptedRun:
                 self._later(habits.shutdown, self._checkpoint_all)
             case "shard_ended":
                 self._later(habits.per_call, self._checkpoint_all)
+            case "write_letter":
+                poison = self._poison_now()
+                self._later((0.0, 0.1) if poison is None else poison.sink, self._write_letter)
             case "lease_lost" | "close":
                 self._later(habits.per_call, self._run.returned)
 
@@ -135,8 +169,23 @@ class ScriptedRun:
         self._since_checkpoint += 1
         self._later(self._habits.per_record, lambda: self._done(records, index))
 
+    def _write_letter(self) -> None:
+        poison = self._poison_now()
+        fails = poison is not None and self._happens(poison.sink_error)
+        if not fails or self._happens(0.5):
+            self._run.bury()
+        error = UserError(kind="error", summary="OSError: the disk is full") if fails else None
+        self._run.returned(error)
+
     def _error_at(self, record: Record) -> UserError | None:
-        habits = self._habits
+        habits, poison = self._habits, self._poison_now()
+        if poison is not None and poison.has(record):
+            return UserError(
+                kind="error",
+                summary="ValueError: poison",
+                failed_at=record.position if self._happens(poison.names) else None,
+                may_retry=not self._happens(poison.hopeless),
+            )
         if self._happens(habits.error):
             failed_at = record.position if self._happens(habits.names_record) else None
             return UserError(kind="error", summary="ValueError: poison", failed_at=failed_at)

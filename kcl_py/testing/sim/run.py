@@ -11,7 +11,7 @@ from kcl_py.processor import Fence
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kcl_py.core.commands import AnswerCheckpoint, EpochFacts, Method
+    from kcl_py.core.commands import AnswerCheckpoint, EpochFacts, Method, WriteLetter
     from kcl_py.core.events import Traits, UserError
     from kcl_py.records import Position, Record
     from kcl_py.testing.sim.worker import SimWorker
@@ -25,7 +25,7 @@ class Call:
 
     Attributes:
         records: For process_records; empty for an idle batch.
-        size_bytes: Of the records.
+        letter: For write_letter.
     """
 
     method: Method
@@ -34,6 +34,7 @@ class Call:
     lag: float = 0.0
     at_shard_end: bool = False
     reason: Literal["stop", "handoff"] | None = None
+    letter: WriteLetter | None = None
 
 
 class CodeRun(Protocol):
@@ -96,6 +97,12 @@ class SimRun:
             return False
         self.worker.delivered(self, record)
         return True
+
+    def bury(self) -> None:
+        """The letter that is being written is durable from here on, whoever hears of it."""
+        assert self.last is not None
+        assert self.last.letter is not None, "no letter is being written"
+        self.worker.buried(self, self.last.letter.position)
 
     def returned(self, error: UserError | None = None, traits: Traits | None = None) -> None:
         """The call that is under way is over."""

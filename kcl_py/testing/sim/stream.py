@@ -70,6 +70,10 @@ class ShardLog:
         is_known = count < len(self.starts)
         self.floors.add(self.starts[count] if is_known else len(self.records))
 
+    def has(self, position: Position) -> bool:
+        """Say whether there is, or was, such a record."""
+        return position in self._index
+
     def index(self, position: Position) -> int:
         """Return the place of a record in the shard."""
         return self._index[position]

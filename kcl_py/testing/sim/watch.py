@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from kcl_py.core.commands import Command
     from kcl_py.core.events import Event
-    from kcl_py.records import Record
+    from kcl_py.records import Position, Record
     from kcl_py.testing.sim.run import SimRun
     from kcl_py.testing.sim.table import Change
     from kcl_py.testing.sim.worker import SimWorker
@@ -68,6 +68,9 @@ class Watcher:
     def delivered(self, worker: SimWorker, run: SimRun, record: Record) -> None:
         """User code got one record: the guard let it through."""
 
+    def buried(self, worker: SimWorker, run: SimRun, position: Position) -> None:
+        """The dead letter of a record is durable."""
+
     def changed(self, change: Change) -> None:
         """A write was applied."""
 
@@ -75,7 +78,7 @@ class Watcher:
         """A worker was killed, or has finished."""
 
 
-_HOOKS: Final = ("told", "user_said", "delivered", "changed", "died")
+_HOOKS: Final = ("told", "user_said", "delivered", "buried", "changed", "died")
 """Hooks of `Watcher` that are told of everything of their kind."""
 
 
@@ -93,6 +96,7 @@ class Audience:
         self.told: list[Told] = []
         self.user_said: list[Callable[[SimWorker, Event], None]] = []
         self.delivered: list[Callable[[SimWorker, SimRun, Record], None]] = []
+        self.buried: list[Callable[[SimWorker, SimRun, Position], None]] = []
         self.changed: list[Callable[[Change], None]] = []
         self.died: list[Callable[[SimWorker], None]] = []
         self._watchers: list[Watcher] = []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kcl_py.core.events import Event
     from kcl_py.core.ports import Epoch
     from kcl_py.errors import KclError
-    from kcl_py.records import Record
+    from kcl_py.records import Position, Record
     from kcl_py.testing.sim.clocks import WorkerClock
     from kcl_py.testing.sim.heap import Action, EventHeap
     from kcl_py.testing.sim.run import OnAnswer
@@ -237,6 +237,12 @@ class SimWorker:
         for told in self.scene.audience.delivered:
             told(self, run, record)
 
+    def buried(self, run: SimRun, position: Position) -> None:
+        """A dead letter is durable."""
+        self.note("buried", run.key, f"token={run.epoch.token}", position)
+        for told in self.scene.audience.buried:
+            told(self, run, position)
+
     def expect_answer(self, then: OnAnswer) -> int:
         """Return the number of a question whose answer goes to `then`."""
         request_id = next(self._request_ids)
@@ -311,7 +317,12 @@ class SimWorker:
                 scene.table.execute(self, command)
             case commands.ListShards() | commands.Fetch():
                 scene.stream.execute(self, command)
-            case commands.StartRun() | commands.Deliver() | commands.CallProcessor():
+            case (
+                commands.StartRun()
+                | commands.Deliver()
+                | commands.CallProcessor()
+                | commands.WriteLetter()
+            ):
                 self._call_user(command)
             case commands.MoveFence(run_id, until):
                 run = self.runs.get(run_id)
@@ -328,7 +339,11 @@ class SimWorker:
                 self._finish(error)
 
     def _call_user(
-        self, command: commands.StartRun | commands.Deliver | commands.CallProcessor
+        self,
+        command: commands.StartRun
+        | commands.Deliver
+        | commands.CallProcessor
+        | commands.WriteLetter,
     ) -> None:
         match command:
             case commands.StartRun(run_id=run_id, epoch=epoch):
@@ -350,6 +365,8 @@ class SimWorker:
                 )
             case commands.CallProcessor():
                 self.runs[command.run_id].begin(Call(method=command.method, reason=command.reason))
+            case commands.WriteLetter():
+                self.runs[command.run_id].begin(Call(method="write_letter", letter=command))
 
     def _finish(self, error: KclError | None) -> None:
         self.error = error

@@ -30,12 +30,13 @@ from kcl_py.core.events import (
     Traits,
     UserError,
 )
-from kcl_py.core.leases.rows import Checkpoint, LeaseRow, Pending, Sentinel
+from kcl_py.core.leases.rows import Checkpoint, LeaseRow, Sentinel
 from kcl_py.core.ports import Epoch
 from kcl_py.core.shards.graph import Shard
 from kcl_py.core.timers import Timers
 from kcl_py.errors import KclError
 from kcl_py.records import Position, Record
+from tests.core.consumer.house_leases import Leases
 
 D = 10.0
 KEY = "shardId-000000000000"
@@ -107,71 +108,11 @@ class Run:
     fence: float
     method: str | None = "initialize"
     delivery: commands.Deliver | None = None
+    letter: commands.WriteLetter | None = None
     calls: list[str] = field(default_factory=lambda: ["initialize"])
     handed: Position | None = None
     checkpointed: Position | None = None
     is_closed: bool = False
-
-
-class Leases:
-    """A lease side that remembers what it was asked; the test decides when a write succeeds."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, LeaseRow] = {}
-        self.recorded: dict[str, Position] = {}
-        self.pending: dict[str, Pending] = {}
-        self.urgent: list[str] = []
-        self.log: list[tuple[str, str]] = []
-        self.children: dict[str, tuple[Shard, ...]] = {}
-        self.may_finish: dict[str, Position | None] = {}
-        self.given_up: set[str] = set()
-
-    def finished(self, now: float, key: str, position: Position, *, urgent: bool) -> None:
-        limit = self.may_finish.get(key)
-        assert limit is not None, f"I2: {position} is recorded, but nothing is finished"
-        assert position <= limit, f"I2: {position} is recorded, only {limit} is finished"
-        self.recorded[key] = max(position, self.recorded.get(key, position))
-        if urgent:
-            self.urgent.append(key)
-
-    def prepare(self, now: float, key: str, pending: Pending) -> None:
-        self.pending[key] = pending
-        self.urgent.append(key)
-
-    def commit(self, now: float, key: str, position: Position) -> None:
-        self.log.append(("commit", key))
-        self.finished(now, key, position, urgent=True)
-
-    def paused(self, now: float, key: str, *, paused: bool) -> None:
-        self.log.append(("paused" if paused else "unpaused", key))
-        if key in self.rows:
-            self.rows[key] = replace(self.rows[key], paused=paused)
-
-    def shard_read(self, now: float, key: str, children: tuple[Shard, ...]) -> None:
-        self.children[key] = children
-        self.log.append(("shard_read", key))
-
-    def drained(self, now: float, key: str) -> None:
-        self.log.append(("drained", key))
-
-    def ended(self, now: float, key: str) -> None:
-        self.log.append(("ended", key))
-
-    def give_up(self, now: float, key: str, why: str) -> None:
-        self.log.append(("give_up", key))
-        self.given_up.add(key)
-
-    def hung(self, now: float, key: str) -> None:
-        self.log.append(("hung", key))
-
-    def code_returned(self, now: float, key: str) -> None:
-        self.log.append(("code_returned", key))
-
-    def stop_worker(self, now: float, why: str) -> None:
-        self.log.append(("stop_worker", why))
-
-    def told(self, what: str) -> list[str]:
-        return [key for name, key in self.log if name == what]
 
 
 class House:
@@ -204,6 +145,10 @@ class House:
         self.fences: dict[str, float] = {}
         self.owned: set[str] = set()
         self.delivered: dict[str, list[Position]] = {}
+        self.given_up: dict[str, set[Position]] = {}
+        self.letters: list[Position] = []
+        self.leases.looks = self._see_skipped
+        self._seen: list[commands.Command] = []
         self.tokens = 0
 
     # -------------------------------------------------------------------------------- the lease
@@ -229,6 +174,7 @@ class House:
         self.tokens += 1
         self.owned.add(key)
         self.leases.given_up.discard(key)
+        self.given_up[key] = set()
         self.fences[key] = self.now + D
         checkpoint = self.leases.rows[key].checkpoint
         start = checkpoint if isinstance(checkpoint, Position) else None
@@ -378,7 +324,11 @@ class House:
         assert method is not None, "no call is running"
         if method == "process_records":
             self._returned_batch(key, run, problem)
-        run.method, run.delivery = None, None
+        if run.letter is not None and problem is None:
+            self.letters.append(run.letter.position)
+            if self.now < self.fences[key]:
+                self._pass_over(key, run.letter.position)
+        run.method, run.delivery, run.letter = None, None, None
         traits = self.traits[key] if method == "initialize" and problem is None else None
         if method == "close":
             run.is_closed = True
@@ -404,6 +354,23 @@ class House:
     def _finish(self, key: str, position: Position) -> None:
         done = self.leases.may_finish[key]
         self.leases.may_finish[key] = position if done is None else max(done, position)
+        self._pass_given_up(key)
+
+    def _pass_over(self, key: str, position: Position) -> None:
+        """A record is given up: the checkpoint may pass it once all before it is finished."""
+        assert position not in self.given_up[key], "given up twice in one epoch"
+        self.given_up[key].add(position)
+        self._pass_given_up(key)
+
+    def _pass_given_up(self, key: str) -> None:
+        done = self.leases.may_finish[key]
+        oldest = self.streams[key].raw[self.streams[key].trimmed :]
+        for position in (one.position for group in oldest for one in group):
+            if done is not None and position <= done:
+                continue
+            if position not in self.given_up[key]:
+                return
+            self.leases.may_finish[key] = done = position
 
     def ask(
         self,
@@ -452,20 +419,19 @@ class House:
 
     def take(self) -> None:
         """Carry out what the consumers want, and check it."""
+        self._see_skipped()
         for command in self.calls.take_out():
             match command:
                 case commands.Fetch():
                     self._fetch(command)
-                case commands.StartRun(run_id=run_id, epoch=facts):
-                    key = facts.key
-                    assert key not in self.runs, "one object at a time"
-                    assert self.now < self.fences[key], "an object is made inside the fence"
-                    self.runs[key] = Run(run_id, facts, facts.fence)
-                    self.delivered.setdefault(key, [])
+                case commands.StartRun():
+                    self._start_run(command)
                 case commands.Deliver():
                     self._deliver(command)
                 case commands.CallProcessor():
                     self._call(command)
+                case commands.WriteLetter():
+                    self._write_letter(command)
                 case commands.MoveFence(run_id=run_id, until=until, durable=durable):
                     run = self._open_run(run_id)
                     assert run.fence > float("-inf"), "a fence that fell stays"
@@ -473,13 +439,18 @@ class House:
                     run.checkpointed = durable or run.checkpointed
                 case commands.AnswerCheckpoint():
                     self._answered(command)
-                case commands.Report():
-                    self.reports.append(command)
-                case commands.DumpStacks():
-                    pass
+                case commands.Report() | commands.DumpStacks():
+                    self.reports += [command] if isinstance(command, commands.Report) else []
                 case _:
                     raise AssertionError(f"not a consumer's command: {command}")
         self._check_memory()
+
+    def _start_run(self, command: commands.StartRun) -> None:
+        key = command.epoch.key
+        assert key not in self.runs, "one object at a time"
+        assert self.now < self.fences[key], "an object is made inside the fence"
+        self.runs[key] = Run(command.run_id, command.epoch, command.epoch.fence)
+        self.delivered.setdefault(key, [])
 
     def _answered(self, command: commands.AnswerCheckpoint) -> None:
         request_id = command.request_id
@@ -511,7 +482,8 @@ class House:
         key = run.facts.key
         assert run.method is None, "one call at a time"
         assert self.now < run.fence, "nothing is delivered past the fence"
-        assert run.calls[-1] in ("initialize", "process_records"), "no records after the end"
+        before = ("initialize", "process_records", "write_letter")
+        assert run.calls[-1] in before, "no records after the end"
         run.method, run.delivery = "process_records", command
         run.calls.append("process_records")
         if command.page is None:
@@ -522,9 +494,33 @@ class House:
         self._check_order(key, positions)
         self.delivered[key] += positions
 
+    def _see_skipped(self) -> None:
+        """A record that is skipped is given up as soon as the log is told."""
+        for command in self.calls._out:
+            if not isinstance(command, commands.Report) or command.name != "record.skipped":
+                continue
+            if not any(command is seen for seen in self._seen):
+                self._seen.append(command)
+                assert self.config.on_error.then == "skip"
+                position = Position.parse(str(command.fields["position"]))
+                self._pass_over(str(command.key), position)
+
+    def _write_letter(self, command: commands.WriteLetter) -> None:
+        run = self._open_run(command.run_id)
+        key = run.facts.key
+        assert run.method is None, "one call at a time"
+        assert self.now < run.fence, "no letter past the fence"
+        assert self.config.on_error.then == "dead_letter"
+        assert command.position in self.delivered[key], "it was never delivered"
+        assert command.record is None or command.record.position == command.position
+        run.method, run.letter = "write_letter", command
+        run.calls.append("write_letter")
+
     def _check_order(self, key: str, positions: list[Position]) -> None:
-        """I3, I5: a batch begins right behind what was handed over or finished."""
-        known = [one.position for group in self.streams[key].raw for one in group]
+        """I3, I5: a batch begins right behind what was handed over, finished or given up."""
+        lost = self.given_up[key]
+        raw = self.streams[key].raw
+        known = [one.position for group in raw for one in group if one.position not in lost]
         first = known.index(positions[0])
         assert positions == known[first : first + len(positions)], "no gap inside a batch"
         done, handed = self.leases.may_finish.get(key), self.runs[key].handed
@@ -534,7 +530,8 @@ class House:
         assert first == max(behind, self._oldest(key)), "a gap, or a repetition"
 
     def _oldest(self, key: str) -> int:
-        return sum(len(group) for group in self.streams[key].raw[: self.streams[key].trimmed])
+        raw, lost = self.streams[key].raw[: self.streams[key].trimmed], self.given_up[key]
+        return sum(1 for group in raw for one in group if one.position not in lost)
 
     def _call(self, command: commands.CallProcessor) -> None:
         run = self._open_run(command.run_id)

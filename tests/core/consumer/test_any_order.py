@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -22,7 +23,8 @@ Action: TypeAlias = Callable[[], None]
 KEYS = ("shardId-a", "shardId-b")
 STEPS = 250
 LIFE = re.compile(
-    r"initialize (process_records )*(shard_ended )*(shutdown_requested )?(lease_lost )?close "
+    r"initialize (process_records |write_letter )*"
+    r"(shard_ended )*(shutdown_requested )?(lease_lost )?close "
 )
 CONFIG = WorkerConfig(
     on_error=OnError(attempts=3, backoff=Backoff(longest=2.0)),
@@ -38,17 +40,18 @@ TRAITS = (
 FAILURES = [kind for kind in FailureKind if kind is not FailureKind.INVALID]
 
 
+def nowhere(letters: Sequence[object]) -> None:
+    raise AssertionError("the core only looks at the policy")
+
+
 class Lives:
     """The lease side, user code, Kinesis and time, each doing what it may at any moment."""
 
     def __init__(self, seed: int, *, then: str = "retry") -> None:
-        config = CONFIG
-        if then == "pause":
-            config = WorkerConfig(
-                on_error=OnError(attempts=3, backoff=Backoff(longest=2.0), then="pause"),
-                delivery=CONFIG.delivery,
-                reading=CONFIG.reading,
-            )
+        changed: Any = {"then": then}
+        if then in ("dead_letter", "skip"):
+            changed |= {"attempts": 2, "dead_letters": nowhere}
+        config = replace(CONFIG, on_error=replace(CONFIG.on_error, **changed))
         self.rng = random.Random(seed)
         self.house = House(config=config, seed=seed)
         self.draining: set[str] = set()
@@ -175,8 +178,9 @@ class Lives:
         possible: list[tuple[float, str, Action]] = [(1.5, "ask", partial(self.ask, key))]
         if run.method is not None:
             fails = partial(self.fail, key)
+            returns = 0.5 if self.poison_in_hand(key) else 5
             possible += [
-                (5, f"return {run.method}", partial(self.house.returns, key)),
+                (returns, f"return {run.method}", partial(self.house.returns, key)),
                 (4 if run.method == "shard_ended" else 1, f"raise {run.method}", fails),
                 (0.05, "lease lost", partial(self.house.returns, key, LOST)),
                 (0.05, "exit", partial(self.exit, key)),
@@ -187,8 +191,14 @@ class Lives:
         run = self.house.runs[key]
         return [] if run.delivery is None else self.house.batch_positions(key)
 
+    def poison_in_hand(self, key: str) -> list[Position]:
+        """With a policy that gives records up, every fifth fails nearly always."""
+        if self.house.config.on_error.then not in ("dead_letter", "skip"):
+            return []
+        return [place for place in self.in_hand(key) if int(place.sequence_number) % 5 == 0]
+
     def fail(self, key: str) -> None:
-        culprit = self.rng.choice([None, *self.in_hand(key)])
+        culprit = self.rng.choice([None, *(self.poison_in_hand(key)[:1] or self.in_hand(key))])
         may_retry = self.rng.random() < 0.9
         self.house.returns(key, error(failed_at=culprit, may_retry=may_retry))
 
@@ -285,7 +295,7 @@ class Lives:
 START = Sentinel.TRIM_HORIZON
 
 
-@pytest.mark.parametrize("then", ["retry", "pause"])
+@pytest.mark.parametrize("then", ["retry", "pause", "dead_letter", "skip"])
 @pytest.mark.parametrize("seeds", [range(first, first + 10) for first in range(0, 40, 10)], ids=str)
 def test_a_random_life_keeps_all_promises_and_ends_well(seeds: range, then: str) -> None:
     for seed in seeds:
@@ -308,8 +318,16 @@ def test_random_lives_contain_everything_that_can_happen() -> None:
             lives.step()
         done += lives.done
 
+    for seed in range(40):
+        lives = Lives(seed, then="dead_letter")
+        for _ in range(STEPS):
+            lives.step()
+        done += lives.done
+
     rare = {what for what, count in done.items() if count < 3}
-    methods = "initialize process_records shutdown_requested shard_ended lease_lost close"
+    methods = (
+        "initialize process_records shutdown_requested shard_ended lease_lost close write_letter"
+    )
     wanted = {f"{how} {method}" for how in ("return", "raise") for method in methods.split()}
     assert rare == set()
     assert wanted | {"cancel", "give", "unpause", "silence", "children", "exit"} <= set(done)

@@ -1,0 +1,207 @@
+"""Is no letter lost, whenever a redrive stops, and is none left that was delivered?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kcl_py import DeadLetter
+from kcl_py.dead_letters import JsonLinesDeadLetters, S3DeadLetters, SqsDeadLetters
+from kcl_py.dead_letters.redrive import Outcome, redrive
+from kcl_py.dead_letters.stores import Store, open_store
+from tests.dead_letters.fakes import FakeSession
+from tests.dead_letters.letters import letter
+
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/dead"
+Place = tuple[Any, Callable[[], Store]]
+"""A sink, and what opens a store on it."""
+
+
+def place(kind: str, folder: str) -> Place:
+    session: Any = FakeSession()
+    path = str(Path(folder) / "dead.jsonl")
+    match kind:
+        case "file":
+            return JsonLinesDeadLetters(path), lambda: open_store(path, None)
+        case "s3":
+            url = "s3://bucket/dead"
+            return S3DeadLetters(url, session=session), lambda: open_store(url, session)
+        case _:
+            large = "s3://bucket/large"
+            sink = SqsDeadLetters(QUEUE, large_to_s3=large, session=session)
+            return sink, lambda: open_store(QUEUE, session)
+
+
+class RefusedError(Exception):
+    """The stream does not take it."""
+
+
+class DiedError(BaseException):
+    """The command is killed."""
+
+
+class Stream:
+    """Takes records, refuses some, and may see the command die.
+
+    Attributes:
+        dies_at: The command dies at so many steps from now.
+    """
+
+    def __init__(self, refused: set[int], dies_at: int | None = None) -> None:
+        self.stored: list[int] = []
+        self.dies_at = dies_at
+        self._refused = refused
+
+    def put(self, given_letter: DeadLetter) -> Any:
+        self._step()
+        number = int(given_letter.record.sequence_number)
+        stream = self
+
+        class OnItsWay:
+            def result(self) -> object:
+                stream._step()
+                if number in stream._refused:
+                    raise RefusedError("too fast")
+                stream.stored.append(number)
+                stream._step()
+                return None
+
+        return OnItsWay()
+
+    def _step(self) -> None:
+        if self.dies_at is not None:
+            self.dies_at -= 1
+            if self.dies_at < 0:
+                raise DiedError
+
+
+def run(store: Store, stream: Stream, outcome: Outcome | None = None) -> Outcome:
+    outcome = outcome or Outcome()
+    try:
+        redrive(
+            store,
+            stream.put,
+            wanted=lambda stored: True,
+            outcome=outcome,
+            failures=(RefusedError,),
+        )
+    finally:
+        store.close()
+    return outcome
+
+
+def numbers_in(store: Store) -> set[int]:
+    """Which letters are there."""
+    try:
+        return {int(one.letter.record.sequence_number) for one in store.read() if one.letter}
+    finally:
+        store.close()
+
+
+@settings(max_examples=40)
+@pytest.mark.parametrize("kind", ["file", "s3", "sqs"])
+@given(
+    numbers=st.lists(st.integers(1, 9), max_size=12),
+    refused=st.sets(st.integers(1, 9), max_size=4),
+    dies_at=st.none() | st.integers(0, 40),
+)
+def test_every_letter_is_delivered_or_kept(
+    kind: str, numbers: list[int], refused: set[int], dies_at: int | None
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sink, opened = place(kind, folder)
+        sink.write([letter(99)])
+        sink.write([letter(number) for number in numbers])
+        stream, wanted = Stream(refused | {99}, dies_at), {*numbers, 99}
+
+        try:
+            outcome = run(opened(), stream)
+        except DiedError:
+            outcome = None
+        left = numbers_in(opened())
+
+        assert {*stream.stored} | left == wanted, "lost"
+        if outcome is not None:
+            assert left == wanted & (refused | {99})
+            assert len(outcome.failed) == len(left)
+            # A queue has a message for each time that a letter was written.
+            once = len({*numbers} - refused)
+            assert outcome.delivered == (len(stream.stored) if kind == "sqs" else once)
+        again = Stream(set())
+        run(opened(), again)
+        assert {*again.stored} == left
+        assert numbers_in(opened()) == set()
+
+
+def test_a_letter_that_is_written_once_more_after_a_redrive_counts_anew(tmp_path: Path) -> None:
+    for kind in ("file", "s3", "sqs"):
+        sink, opened = place(kind, str(tmp_path))
+        sink.write([letter(5)])
+        assert run(opened(), Stream(set())).delivered == 1
+
+        sink.write([letter(5)])
+
+        assert run(opened(), Stream(set())).delivered == 1
+
+
+def test_a_large_letter_that_was_written_twice_can_be_put_back_twice() -> None:
+    session: Any = FakeSession()
+    sink = SqsDeadLetters(QUEUE, large_to_s3="s3://bucket", session=session)
+    for second in (1, 2):
+        when = datetime(2026, 11, 26, 6, 0, second, tzinfo=UTC)
+        sink.write([letter(data=b"x" * 300_000, failed_at=when)])
+
+    outcome = run(open_store(QUEUE, session), Stream(set()))
+
+    assert (outcome.delivered, outcome.unreadable) == (2, {})
+    assert (session.sqs.messages, session.s3.objects) == ({}, {})
+
+
+def test_what_is_no_letter_stays_where_it_is_and_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    JsonLinesDeadLetters(path).write([letter(1)])
+    with path.open("ab") as file:
+        file.write(b'{"version": 2}\nnot json\n\n')
+
+    outcome = run(open_store(str(path), None), Stream(set()))
+
+    assert outcome.delivered == 1
+    assert sorted(outcome.unreadable.values()) == ["it is no JSON", "its version is 2, not 1"]
+    assert path.read_bytes().count(b"\n") == 4
+
+
+def test_a_mark_that_was_cut_delivers_its_letter_once_more(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    JsonLinesDeadLetters(path).write([letter(1), letter(2)])
+    run(open_store(str(path), None), Stream(set()))
+    marks = tmp_path / "dead.jsonl.redriven"
+    marks.write_bytes(marks.read_bytes()[:-9])
+    JsonLinesDeadLetters(path).write([letter(3)])
+    stream = Stream(set())
+
+    run(open_store(str(path), None), stream)
+
+    assert stream.stored == [2, 3]
+    assert list(open_store(str(path), None).read()) == []
+
+
+def test_a_pointer_to_nothing_is_told_and_kept() -> None:
+    session: Any = FakeSession()
+    large = SqsDeadLetters(QUEUE, large_to_s3="s3://bucket", session=session)
+    large.write([letter(data=b"x" * 300_000)])
+    session.s3.objects.clear()
+
+    outcome = run(open_store(QUEUE, session), Stream(set()))
+
+    assert list(outcome.unreadable.values()) == [
+        "s3:GetObject: there is no such queue, bucket or object; check the URL"
+    ]
+    assert len(session.sqs.messages) == 1
+    assert session.sqs.hidden == set(), "shown again"
