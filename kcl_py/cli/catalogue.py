@@ -40,13 +40,24 @@ class Entry:
         return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in self.examples)
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that are about one thing.
+
+    Attributes:
+        summary: What is said of all of them.
+        commands: By name.
+        alone: What the name of the group does by itself; None: it shows the help.
+    """
+
+    summary: str
+    commands: Mapping[str, Entry]
+    alone: Entry | None = None
+
+
 COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "run": Entry("run:run", "Run a worker until SIGTERM or Ctrl-C, which stop it cleanly."),
-        "leases": Entry(
-            "leases:leases",
-            "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
-        ),
         "put": Entry(
             "put:put",
             "Put one record, and show its shard and sequence number.",
@@ -172,5 +183,36 @@ STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "Delete a stream with all of its records; asks before.",
             ("kcl stream delete orders --yes --wait",),
         ),
+    }
+)
+
+CONFIG_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "show": Entry(
+            "config_show:show",
+            "Show every setting: its value, its unit, and who says so.",
+            (
+                "kcl config show --config kcl.toml",
+                "kcl config show --config kcl.toml --set leases.duration=5s -o json",
+            ),
+        ),
+    }
+)
+
+LEASE_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType({})
+
+GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
+    {
+        "stream": Group(STREAM_SUMMARY, STREAM_COMMANDS),
+        "leases": Group(
+            "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
+            LEASE_COMMANDS,
+            Entry(
+                "leases:leases",
+                "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
+                ("kcl leases --app orders", "kcl leases --app orders --watch"),
+            ),
+        ),
+        "config": Group("Look at the configuration.", CONFIG_COMMANDS),
     }
 )

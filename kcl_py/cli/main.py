@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import typer
 
-from kcl_py.cli.catalogue import COMMANDS, STREAM_COMMANDS, STREAM_SUMMARY, Entry
+from kcl_py.cli.catalogue import COMMANDS, GROUPS, Entry, Group
 from kcl_py.cli.errors import ExitCode, guarded
 from kcl_py.cli.options import with_shared
 
@@ -32,17 +32,28 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_top)
     _add(app, COMMANDS, wanted)
-    stream = typer.Typer(**_SETTINGS)
-    stream.callback(invoke_without_command=True)(_group)
-    if "stream" in wanted:
-        _add(stream, STREAM_COMMANDS, wanted)
-    app.add_typer(stream, name="stream", help=STREAM_SUMMARY)
+    for name, group in GROUPS.items():
+        app.add_typer(_make_group(group, name, wanted), name=name, help=group.summary)
     return app
 
 
 def whole_app() -> typer.Typer:
     """With every command in full, for the reference and for shells that complete."""
-    return make_app({*COMMANDS, *STREAM_COMMANDS, "stream"})
+    inside = [name for group in GROUPS.values() for name in group.commands]
+    return make_app({*COMMANDS, *GROUPS, *inside})
+
+
+def _make_group(group: Group, name: str, wanted: Collection[str]) -> typer.Typer:
+    alone = group.alone
+    if alone is None or name not in wanted:
+        made = typer.Typer(**_SETTINGS)
+        made.callback(invoke_without_command=True)(_group)
+    else:
+        made = typer.Typer(**_SETTINGS, epilog=alone.epilog)
+        made.callback(invoke_without_command=True)(with_shared(alone.load()))
+    if name in wanted:
+        _add(made, group.commands, wanted)
+    return made
 
 
 def _add(app: typer.Typer, entries: Mapping[str, Entry], wanted: Collection[str]) -> None:

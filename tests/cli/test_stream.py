@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli.catalogue import COMMANDS, STREAM_COMMANDS
+from kcl_py.cli.catalogue import COMMANDS, GROUPS, STREAM_COMMANDS
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl
 from tests.local.worlds import FIRST, SECOND
@@ -241,9 +241,16 @@ def test_the_group_alone_shows_its_commands(kcl: Kcl) -> None:
     assert all(name in typed.err for name in STREAM_COMMANDS)
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *(f"stream {name}" for name in STREAM_COMMANDS)])
+ENTRIES = {
+    **COMMANDS,
+    **{name: group.alone for name, group in GROUPS.items() if group.alone is not None},
+    **{f"{n} {name}": e for n, group in GROUPS.items() for name, e in group.commands.items()},
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
 def test_help_begins_with_the_summary_and_ends_with_examples(kcl: Kcl, name: str) -> None:
-    entry = STREAM_COMMANDS[name.removeprefix("stream ")] if " " in name else COMMANDS[name]
+    entry = ENTRIES[name]
 
     typed = kcl(*name.split(), "--help")
 
