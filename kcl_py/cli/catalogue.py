@@ -58,6 +58,11 @@ class Group:
 COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "run": Entry("run:run", "Run a worker until SIGTERM or Ctrl-C, which stop it cleanly."),
+        "lag": Entry(
+            "lag:lag",
+            "Show how far behind each shard's checkpoint is, without a worker.",
+            ("kcl lag --app orders", "kcl lag --app orders --max 60s -o json"),
+        ),
         "put": Entry(
             "put:put",
             "Put one record, and show its shard and sequence number.",
