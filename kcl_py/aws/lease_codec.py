@@ -97,6 +97,7 @@ def _decode_lease(key: str, reader: ItemReader) -> LeaseRow:
         start_at=reader.seconds("kclStartAt"),
         root=bool(reader.flag("kclRoot")),
         paused=bool(reader.flag("kclPaused")),
+        halted=bool(reader.flag("kclHalted")),
         parents=reader.names("parentShardId"),
         children=reader.names("childShardIds"),
         hash_range=_hash_range(reader),

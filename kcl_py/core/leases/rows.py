@@ -70,6 +70,8 @@ class LeaseRow:
         offer: The counter at which the row was offered; an offer stands while it equals `counter`.
         start_at: Unix seconds at which a sentinel checkpoint was resolved, if it needs a time.
         root: Created by initial sync: waits for no parent.
+        paused: Its owner says so: user code failed too often.
+        halted: Somebody asked that it rests: no owner runs user code of it.
         hash_range: Inclusive hash-key range of the shard.
     """
 
@@ -84,6 +86,7 @@ class LeaseRow:
     start_at: float | None = None
     root: bool = False
     paused: bool = False
+    halted: bool = False
     parents: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     hash_range: tuple[int, int] | None = None
