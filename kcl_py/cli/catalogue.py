@@ -204,7 +204,20 @@ CONFIG_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     }
 )
 
-LEASE_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType({})
+LEASE_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "pause": Entry(
+            "lease_pauses:pause",
+            "Pause shards: their owners keep them, and no user code of them runs.",
+            ("kcl leases pause shardId-000000000000 --app orders",),
+        ),
+        "resume": Entry(
+            "lease_pauses:resume",
+            "Let paused shards go on, whether somebody paused them or too many errors did.",
+            ("kcl leases resume shardId-000000000000 --app orders",),
+        ),
+    }
+)
 
 GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
     {
