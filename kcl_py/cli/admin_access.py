@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kcl_py.aws.lease_table import LeaseTable
     from kcl_py.aws.names import StreamAddress
     from kcl_py.aws.peeking import Peeker
+    from kcl_py.aws.stream import ShardsSeen, StreamReader
     from kcl_py.config import WorkerConfig
     from kcl_py.core.leases.rows import ApplicationRow, LeaseRow, Row
     from kcl_py.core.shards.graph import Shard
@@ -93,7 +94,7 @@ class Access:
         address = named if self.shared.stream else StreamAddress(named.name, None, named.region)
         client: Any = _client(self.shared, self.config, "kinesis", address.region)
         return StreamAccess(
-            address, StreamReader(client=client, stream=address), Peeker(client, address)
+            self, address, StreamReader(client=client, stream=address), Peeker(client, address)
         )
 
 
@@ -101,9 +102,37 @@ class Access:
 class StreamAccess:
     """A way to the stream of an application."""
 
+    access: Access
     address: StreamAddress
-    reader: Any
+    reader: StreamReader
     peeker: Peeker
+
+    def decoding_reader(self) -> StreamReader:
+        """What reads records and opens aggregated ones."""
+        from kcl_py.aws import tools
+        from kcl_py.aws.stream import StreamReader
+        from kcl_py.aws.stream_admin import make_stream_client
+
+        client = make_stream_client(
+            self.address,
+            session=tools.make_session(self.access.shared.profile),
+            region=self.access.config.region,
+            endpoint_url=self.access.config.kinesis_endpoint_url,
+        )
+        return StreamReader(client=client, stream=self.address)
+
+    def listing(self) -> tuple[tuple[Shard, ...], float]:
+        """All shards, and what time the service says it is, unix seconds.
+
+        Raises:
+            KclError: They could not be listed.
+        """
+        from kcl_py.core.shards.graph import Lineage
+        from kcl_py.shell.clock import SYSTEM_CLOCK
+
+        seen = self._list(None)
+        time = seen.server_time
+        return Lineage(seen.shards).in_order(), SYSTEM_CLOCK.wall() if time is None else time
 
     def shards(self, since: float | None = None) -> tuple[Shard, ...]:
         """All shards, afresh, parents before children.
@@ -115,8 +144,12 @@ class StreamAccess:
         Raises:
             KclError: They could not be listed.
         """
-        from kcl_py.core.events import Failure, FailureKind
         from kcl_py.core.shards.graph import Lineage
+
+        return Lineage(self._list(since).shards).in_order()
+
+    def _list(self, since: float | None) -> ShardsSeen:
+        from kcl_py.core.events import Failure, FailureKind
         from kcl_py.errors import Unavailable
         from kcl_py.streams.troubles import error_of
 
@@ -127,7 +160,7 @@ class StreamAccess:
             raise error_of(seen)
         if not seen.shards and since is None:
             raise Unavailable(f"the stream {self.address.name} lists no shards; try again")
-        return Lineage(seen.shards).in_order()
+        return seen
 
 
 def open_access(shared: Shared) -> Access:

@@ -219,6 +219,25 @@ LEASE_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     }
 )
 
+CHECKPOINT_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "show": Entry(
+            "checkpoint_show:show",
+            "Show the checkpoint of every lease.",
+            ("kcl checkpoint show --app orders",),
+        ),
+        "reset": Entry(
+            "checkpoint_reset:reset",
+            "Let an application begin again at another place; asks before.",
+            (
+                "kcl checkpoint reset --to earliest --app orders --dry-run",
+                "kcl checkpoint reset --to 2026-11-21T10:00Z --app orders --yes",
+                "kcl checkpoint reset --to after:SEQ/SUB --shard shardId-000000000000 --app orders",
+            ),
+        ),
+    }
+)
+
 GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
     {
         "stream": Group(STREAM_SUMMARY, STREAM_COMMANDS),
@@ -231,6 +250,7 @@ GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
                 ("kcl leases --app orders", "kcl leases --app orders --watch"),
             ),
         ),
+        "checkpoint": Group("Look at checkpoints, and change them.", CHECKPOINT_COMMANDS),
         "config": Group("Look at the configuration.", CONFIG_COMMANDS),
     }
 )
