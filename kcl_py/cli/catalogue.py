@@ -235,6 +235,16 @@ CHECKPOINT_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
                 "kcl checkpoint reset --to after:SEQ/SUB --shard shardId-000000000000 --app orders",
             ),
         ),
+        "export": Entry(
+            "checkpoint_files:export",
+            "Write the checkpoints of all leases into a file.",
+            ("kcl checkpoint export orders.json --app orders",),
+        ),
+        "import": Entry(
+            "checkpoint_files:import_",
+            "Put the checkpoints of a file back; asks before.",
+            ("kcl checkpoint import orders.json --app orders --dry-run",),
+        ),
     }
 )
 
