@@ -63,6 +63,11 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "Show how far behind each shard's checkpoint is, without a worker.",
             ("kcl lag --app orders", "kcl lag --app orders --max 60s -o json"),
         ),
+        "workers": Entry(
+            "workers:workers",
+            "Show the workers of an application: leases, last sign of life, lease duration.",
+            ("kcl workers --app orders",),
+        ),
         "put": Entry(
             "put:put",
             "Put one record, and show its shard and sequence number.",
@@ -215,6 +220,16 @@ LEASE_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "lease_pauses:resume",
             "Let paused shards go on, whether somebody paused them or too many errors did.",
             ("kcl leases resume shardId-000000000000 --app orders",),
+        ),
+        "release": Entry(
+            "lease_release:release",
+            "Let the owner of a shard hand it to another worker, without a gap or a repetition.",
+            ("kcl leases release shardId-000000000000 --app orders",),
+        ),
+        "gc": Entry(
+            "lease_gc:gc",
+            "Delete tombstones of forgotten shards, and rows of dead workers; asks before.",
+            ("kcl leases gc --app orders --dry-run",),
         ),
     }
 )

@@ -107,6 +107,15 @@ class TableView:
         watched = self._now - (self._begun if self._begun is not None else self._now)
         return "dead" if watched >= self.duration and stood >= self.duration else "unknown"
 
+    def last_sign(self, worker: str) -> tuple[float, bool]:
+        """How long ago something of a worker moved, seconds, and whether that was seen."""
+        own = [row.key for row in self.leases if row.actual_owner == worker]
+        sights = [self._sights[key] for key in [worker, *own] if key in self._sights]
+        newest = max(sights, key=lambda sight: (sight.moved, sight.since), default=None)
+        if newest is None:
+            return 0.0, False
+        return round(self._now - newest.since, 1), newest.moved
+
     @property
     def all_known(self) -> bool:
         """Every worker that a row names is known to live or to be dead."""

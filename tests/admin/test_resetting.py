@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kcl_py.admin.resetting import Change, Place, created_row, direction, plan_reset
 from kcl_py.core.leases.repairs import Anew
-from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow, Sentinel
+from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, Checkpoint, LeaseRow, Sentinel
 from kcl_py.core.shards.births import waits_for_parents
 from kcl_py.core.shards.graph import Lineage, Shard
 from kcl_py.records import Position
@@ -56,9 +56,9 @@ def table(rng: random.Random, shards: list[Shard]) -> dict[str, LeaseRow]:
     for shard in shards:
         if any(parent not in rows or not rows[parent].is_finished for parent in shard.parents):
             continue
-        checkpoint = rng.choice(
-            [Sentinel.SHARD_END, Sentinel.SHARD_END, Position("5"), Sentinel.TRIM_HORIZON]
-        )
+        finished, begun, new = Sentinel.SHARD_END, Position("5"), Sentinel.TRIM_HORIZON
+        choices: list[Checkpoint] = [finished, finished, begun, new]
+        checkpoint = rng.choice(choices)
         rows[shard.shard_id] = LeaseRow(
             key=shard.shard_id,
             counter=rng.randrange(1, 99),

@@ -79,7 +79,7 @@ class App:
                 aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1"
             ),
             config=WorkerConfig(
-                leases=LeaseConfig(duration=DURATION, settle=0.5, **leases),
+                leases=LeaseConfig(**{"duration": DURATION, "settle": 0.5, **leases}),
                 reading=PollingConfig(idle_interval=0.2),
                 kinesis_endpoint_url=self.url,
                 dynamodb_endpoint_url=self.url,

@@ -106,6 +106,7 @@ def test_a_live_fleet_is_fenced_and_goes_on_at_the_new_place(kcl: Kcl, app: App)
         app.gate.set()
 
         eventually(lambda: app.texts()[-3:] == ["a", "b", "c"] and len(app.seen) >= 5)
+        eventually(lambda: FIRST in worker.status().shards)
         assert worker.status().shards[FIRST].fencing_token > token
 
 

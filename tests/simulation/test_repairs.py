@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
 
+from kcl_py.admin import releasing
+from kcl_py.admin.troubles import Unsafe
 from kcl_py.core.leases import repairs
 from kcl_py.core.leases.rows import PLACEHOLDER_OWNER
 from kcl_py.core.worker_core import WorkerCore
@@ -139,6 +142,31 @@ def test_a_seized_lease_goes_on_elsewhere_once_its_owner_can_no_longer_act() -> 
     finish_cleanly(world)
 
 
+def ask(world: World, key: str) -> None:
+    """Ask the owner in the name of somebody else."""
+    row = world.row(key)
+    takers = [w.worker_id for w in world.living() if w.worker_id != row.owner and not w.stopping]
+    if row.owner is not None and takers:
+        write = releasing.ask(row, owner=row.owner, taker=world.rng.choice(takers))
+        assert write is not None
+        world.table.apply("", write, world.now)
+
+
+def test_an_owner_that_is_asked_for_another_hands_over_what_is_beyond_its_share() -> None:
+    world = running_world(workers=2, shards=3)
+    rich = max(world.living(), key=lambda worker: len(world.held(worker)))
+    (poor,) = [worker for worker in world.living() if worker is not rich]
+    key = world.held(rich)[0]
+
+    ask(world, key)
+    world.run_until(lambda: world.owner(key) is poor, within=10)
+    last = world.held(rich)[0]
+    ask(world, last)
+    world.run_until(lambda: not world.row(last).in_handoff, within=10)
+    assert world.owner(last) is rich
+    finish_cleanly(world)
+
+
 def test_a_lease_that_is_seized_for_nobody_would_have_two_owners() -> None:
     """Why a seized row names an owner who does not exist, and keeps its duration."""
     world = running_world(workers=2, shards=2)
@@ -148,6 +176,11 @@ def test_a_lease_that_is_seized_for_nobody_would_have_two_owners() -> None:
 
     with pytest.raises(ViolationError, match="I1"):
         world.run_for(10)
+
+
+def ask_if_still(world: World, key: str) -> None:
+    with contextlib.suppress(Unsafe):
+        ask(world, key)
 
 
 ROUGH = Faults(
@@ -167,7 +200,7 @@ def test_an_administrator_races_with_a_fleet_and_no_promise_breaks(seed: int) ->
     world = World(seed=seed, workers=3, shards=4, faults=ROUGH)
     world.put_steadily(20)
     world.run_for(15)
-    deeds = (halt, resume, seize)
+    deeds = (halt, resume, seize, ask_if_still)
 
     for _ in range(40):
         world.run_for(world.rng.uniform(0.0, 4.0))
