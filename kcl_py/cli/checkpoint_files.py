@@ -15,7 +15,10 @@ from kcl_py.cli.options import Shared
 from kcl_py.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kcl_py.admin.resetting import Reset
+    from collections.abc import Mapping, Sequence
+
+    from kcl_py.admin.resetting import Change, Reset
+    from kcl_py.core.leases.rows import LeaseRow
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 
@@ -68,11 +71,14 @@ def import_(shared: Shared, *, file: File, fence: Fence = False, dry_run: DryRun
     rows = lease_rows(every)
     stream = access.stream(application)
     shards = stream.shards()
-    plan = plan_import(saved.leases, rows, shards)
     forgotten = saved.leases.keys() - rows.keys() - {shard.shard_id for shard in shards}
-    _tell_kept(plan, len(forgotten))
+    _tell_kept(plan_import(saved.leases, rows, shards), len(forgotten))
+
+    def plan(now: Mapping[str, LeaseRow]) -> Sequence[Change]:
+        return plan_import(saved.leases, now, stream.shards()).changes
+
     what = f"the checkpoints of {name}"
-    return carry_out(access, plan.changes, rows, stream, what=what, fence=fence, dry_run=dry_run)
+    return carry_out(access, plan, rows, stream, what=what, fence=fence, dry_run=dry_run)
 
 
 def _tell_kept(plan: Reset, forgotten: int) -> None:

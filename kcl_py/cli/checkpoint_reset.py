@@ -12,13 +12,16 @@ from kcl_py.cli.options import Shared
 from kcl_py.errors import ConfigError, LeaseTableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
 
-    from kcl_py.admin.editing import Edited
-    from kcl_py.admin.resetting import Change, Place, Reset
+    from kcl_py.admin.resetting import Change, Place
     from kcl_py.cli.admin_access import Access, StreamAccess
     from kcl_py.core.leases.rows import LeaseRow
     from kcl_py.streams.start import Beginning
+
+    Rows: TypeAlias = Mapping[str, LeaseRow]
+    Plan: TypeAlias = Callable[[Rows], Sequence[Change]]
 
 COLUMNS: Final = ("shard", "before", "after", "effect", "done")
 
@@ -69,14 +72,15 @@ def reset(
     if shard is not None:
         find_row(shard, rows, access.table.name)
     stream = access.stream(application)
-    plan = _plan(stream, rows, to, shard)
-    return carry_out(access, plan.changes, rows, stream, what=to, fence=fence, dry_run=dry_run)
+    return carry_out(
+        access, _planner(stream, to, shard), rows, stream, what=to, fence=fence, dry_run=dry_run
+    )
 
 
 def carry_out(
     access: Access,
-    changes: Sequence[Change],
-    rows: Mapping[str, LeaseRow],
+    plan: Plan,
+    rows: Rows,
     stream: StreamAccess,
     *,
     what: str,
@@ -92,7 +96,8 @@ def carry_out(
     from kcl_py.cli.output import say
     from kcl_py.cli.stream_access import confirm
 
-    facts = [_facts(change, stream) for change in changes]
+    changes = plan(rows)
+    facts = {change.key: _facts(change, stream) for change in changes}
     if not facts:
         say("there is nothing to change")
         return ExitCode.OK
@@ -100,70 +105,66 @@ def carry_out(
         _show(access, facts)
         say("nothing was changed")
         return ExitCode.OK
-    is_fencing = _may_go_on(access, fence=fence)
-    skipping = [str(fact["shard"]) for fact in facts if str(fact["effect"]).startswith("skips")]
+    if not fence:
+        _refuse_if_alive(access)
+    skipping = [key for key, fact in facts.items() if str(fact["effect"]).startswith("skips")]
     warning = f" Records of {names_of(skipping)} will be skipped." if skipping else ""
     name = access.table.name
     if not confirm(access.shared, f"Set {len(facts)} leases of {name} to {what}?{warning}"):
         say("nothing was changed")
         return ExitCode.REFUSED
     try:
-        for fact, _ in zip(
-            facts, _edits(access, changes, rows, is_fencing=is_fencing), strict=True
-        ):
-            fact["done"] = True
+        _apply(access, plan, changes, rows, facts, fence=fence)
     finally:
         _show(access, facts)
     say("workers take these leases once they have seen them stand still for a lease duration")
     return ExitCode.OK
 
 
-def _may_go_on(access: Access, *, fence: bool) -> bool:
-    """Find out who is alive; return whether leases have to be taken away."""
+def _refuse_if_alive(access: Access) -> None:
     from kcl_py.admin.troubles import Unsafe
 
-    if fence:
-        return True
     living = alive(watch(access))
     if living:
         raise Unsafe(
             f"workers are alive ({names_of(living)}); stop them, or give --fence to take the "
             "leases away from them"
         )
-    return False
 
 
-def _edits(
-    access: Access, changes: Sequence[Change], rows: Mapping[str, LeaseRow], *, is_fencing: bool
-) -> Iterable[Edited]:
-    """Do it, one after the other."""
-    from kcl_py.admin import applying
+def _apply(
+    access: Access,
+    plan: Plan,
+    changes: Sequence[Change],
+    rows: Rows,
+    facts: dict[str, dict[str, Any]],
+    *,
+    fence: bool,
+) -> None:
+    """Do it, and note in the facts what was done."""
+    from kcl_py.admin.applying import Applying
     from kcl_py.cli.admin_access import lease_rows
     from kcl_py.shell.clock import SYSTEM_CLOCK
 
-    editor = new_editor(access)
-    if is_fencing:
-        seized = applying.fence(editor, [c.before for c in changes if c.before is not None])
-        rows = {**rows, **{done.row.key: done.row for done in seized if done.row is not None}}
-    elif lease_rows(access.rows()) != rows:
-        from kcl_py.admin.troubles import Unsafe
-
-        raise Unsafe("the leases have changed meanwhile; stop the workers and do it again")
-    highest = max((row.counter for row in rows.values()), default=0)
-    return applying.apply(
-        editor,
-        changes,
-        rows,
-        floor=max(int(SYSTEM_CLOCK.wall() * 1000), highest + 1),
+    applying = Applying(
+        editor=new_editor(access),
+        floor=int(SYSTEM_CLOCK.wall() * 1000),
         duration=access.config.leases.duration,
-        is_fencing=is_fencing,
     )
+    if fence:
+        for change in applying.apply_fencing(lambda: lease_rows(access.rows()), plan):
+            fact = facts.setdefault(change.key, {**_facts(change, None), "effect": "repeats"})
+            fact["done"] = True
+        return
+    for change in applying.apply(changes, rows):
+        facts[change.key]["done"] = True
 
 
 # ---------------------------------------------------------------------------------------- deciding
 
 
-def _plan(stream: StreamAccess, rows: Mapping[str, LeaseRow], to: str, only: str | None) -> Reset:
+def _planner(stream: StreamAccess, to: str, only: str | None) -> Plan:
+    """Resolve the place once; what becomes of each lease is decided anew as often as needed."""
     from kcl_py.admin.resetting import plan_reset
     from kcl_py.streams.start import beginning_of
 
@@ -171,14 +172,21 @@ def _plan(stream: StreamAccess, rows: Mapping[str, LeaseRow], to: str, only: str
     if beginning.is_position and only is None:
         raise ConfigError(f"{to} is a place in one shard; give --shard too")
     listed, server_time = stream.listing()
-    place = _place(stream, beginning, only, server_time)
     if only is not None and only not in {each.shard_id for each in listed}:
         raise ConfigError(
             f"the stream has forgotten {only} and all records of it; there is nothing to begin with"
         )
-    needed = listed if place.time is None else stream.shards(place.time - SINCE_SLACK)
-    every = {each.shard_id: each for each in (*listed, *needed)}
-    return plan_reset(place, rows, every.values(), {each.shard_id for each in needed}, only=only)
+    place = _place(stream, beginning, only, server_time)
+
+    def plan(rows: Rows) -> Sequence[Change]:
+        every = {each.shard_id: each for each in stream.shards()}
+        needed = every
+        if place.time is not None and only is None:
+            since = stream.shards(place.time - SINCE_SLACK)
+            needed = {each.shard_id: each for each in since}
+        return plan_reset(place, rows, (every | needed).values(), needed.keys(), only=only).changes
+
+    return plan
 
 
 def _place(
@@ -230,13 +238,13 @@ def _position(stream: StreamAccess, shard: str, beginning: Beginning) -> Place:
 # ----------------------------------------------------------------------------------------- showing
 
 
-def _facts(change: Change, stream: StreamAccess) -> dict[str, Any]:
+def _facts(change: Change, stream: StreamAccess | None) -> dict[str, Any]:
     row = change.before
     return {
         "shard": change.key,
         "before": "no lease" if row is None else place_text(row.checkpoint, row.start_at),
         "after": place_text(change.anew.checkpoint, change.anew.start_at),
-        "effect": _effect(change, stream),
+        "effect": "" if stream is None else _effect(change, stream),
         "owner": None if row is None else row.actual_owner,
         "done": False,
     }
@@ -271,10 +279,10 @@ def _effect(change: Change, stream: StreamAccess) -> str:
     }[found]
 
 
-def _show(access: Access, facts: list[dict[str, Any]]) -> None:
+def _show(access: Access, facts: Mapping[str, dict[str, Any]]) -> None:
     from kcl_py.cli.output import print_rows
 
-    print_rows(access.shared, facts, COLUMNS, f"checkpoints of {access.table.name}")
+    print_rows(access.shared, list(facts.values()), COLUMNS, f"checkpoints of {access.table.name}")
 
 
 def place_text(checkpoint: object, start_at: float | None) -> str:

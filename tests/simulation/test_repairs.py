@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from kcl_py.admin import releasing
+from kcl_py.admin.applying import Applying
+from kcl_py.admin.editing import Editor
+from kcl_py.admin.resetting import Change, Place, plan_reset
 from kcl_py.admin.troubles import Unsafe
+from kcl_py.aws.lease_table import RowsFound
+from kcl_py.core.events import Failure, FailureKind, WriteAnswer
 from kcl_py.core.leases import repairs
-from kcl_py.core.leases.rows import PLACEHOLDER_OWNER
+from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow, Sentinel
+from kcl_py.core.leases.writes import RowWrite
 from kcl_py.core.worker_core import WorkerCore
 from kcl_py.status import WorkerStatus
 from kcl_py.testing.sim.code import Habits
@@ -176,6 +183,94 @@ def test_a_lease_that_is_seized_for_nobody_would_have_two_owners() -> None:
 
     with pytest.raises(ViolationError, match="I1"):
         world.run_for(10)
+
+
+class AtTheTable:
+    """What an administrator's commands see of the table: slow, and answers get lost."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def write(self, write: RowWrite) -> WriteAnswer:
+        self._pass_time()
+        fate = self._world.rng.random()
+        lost = Failure(FailureKind.UNKNOWN, "dynamodb:UpdateItem", "timed out (simulated)")
+        if fate < 0.05:
+            return lost
+        answer = self._world.table.apply("", write, self._world.now)
+        self._pass_time()
+        return lost if fate < 0.1 else answer
+
+    def read_rows(self, keys: Sequence[str]) -> RowsFound:
+        self._pass_time()
+        found = self._world.table.store.read_many(keys)
+        return RowsFound(found, tuple(set(keys) - {row.key for row in found}))
+
+    def _pass_time(self) -> None:
+        self._world.run_for(self._world.rng.uniform(0.0, 0.3))
+
+
+def reset_all(world: World, place: Place) -> None:
+    """As `kcl checkpoint reset --fence` does it."""
+    names = iter(range(10**6))
+    applying = Applying(
+        editor=Editor(
+            AtTheTable(world),
+            new_nonce=lambda: f"hand#{world.now}#{next(names)}",
+            sleep=world.run_for,
+        ),
+        floor=int(world.wall() * 1000),
+        duration=10.0,
+    )
+
+    def plan(rows: Mapping[str, LeaseRow]) -> Sequence[Change]:
+        listed = world.stream.shards()
+        return plan_reset(place, rows, listed, {shard.shard_id for shard in listed}).changes
+
+    applying.apply_fencing(world.table.lease_rows, plan)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_fleet_that_is_reset_while_it_runs_delivers_everything_again(seed: int) -> None:
+    world = World(seed=seed, workers=3, shards=3, faults=ROUGH)
+    world.put_steadily(20)
+    for _ in range(6):
+        world.run_for(world.rng.uniform(2.0, 8.0))
+        world.stream.split(world.rng.choice(world.stream.open_shards()).shard_id)
+        if world.rng.random() < 0.3:
+            world.start_worker()
+
+    before = {key: dict(places) for key, places in world.records.times_delivered.items()}
+    reset_all(world, Place(Sentinel.TRIM_HORIZON))
+    world.run_for(world.rng.uniform(0.0, 30.0))
+    world.rng.choice(world.living()).kill()
+    if not world.living():
+        world.start_worker()
+
+    finish_cleanly(world, within=300)
+    for key, places in before.items():
+        now = world.records.times_delivered[key]
+        assert [place for place, count in places.items() if now[place] <= count] == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fleet_that_is_reset_to_a_time_skips_nothing_from_then_on(seed: int) -> None:
+    world = World(seed=seed, workers=2, shards=3, faults=ROUGH)
+    world.put_steadily(20)
+    world.run_for(20)
+    world.stream.split(world.stream.open_shards()[0].shard_id)
+    world.run_for(20)
+    at = world.wall() - 10.0
+    before = {key: dict(places) for key, places in world.records.times_delivered.items()}
+
+    reset_all(world, Place(Sentinel.AT_TIMESTAMP, at))
+
+    finish_cleanly(world, within=300)
+    for key, places in before.items():
+        first = world.stream.logs[key].from_time(at)
+        now = world.records.times_delivered[key]
+        again = [place for place in places if place >= first]
+        assert [place for place in again if now[place] <= places[place]] == []
 
 
 def ask_if_still(world: World, key: str) -> None:
