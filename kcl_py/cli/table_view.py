@@ -188,6 +188,8 @@ class TableView:
             return "finished"
         if row.paused or row.halted:
             return "paused"
+        if row.owner == PLACEHOLDER_OWNER:
+            return "seized"
         if row.in_handoff:
             return "handoff"
         if row.is_offered:
