@@ -16,6 +16,9 @@ APPLICATION_KEY = "kcl-application"
 RESERVED_KEYS = frozenset({APPLICATION_KEY, "Leader", "Migration3.0", "TableMigration3.5"})
 """Keys that no worker may have as its id. Source: PROTOCOL section 2."""
 
+JAVA_KEYS = RESERVED_KEYS - {APPLICATION_KEY}
+"""Rows that only a Java KCL 3.x makes."""
+
 PLACEHOLDER_OWNER = "kcl-repair"
 """Owner named by a row that repair created: dead for everybody, so it is taken by expiry only."""
 
