@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 from metrics_reference import metrics_page
 from testing_reference import testing_page
-from typer.models import ArgumentInfo, OptionInfo
+from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
 from kcl_py import (
     Backoff,
@@ -31,7 +31,9 @@ from kcl_py import (
     WorkerConfig,
 )
 from kcl_py._kcl_names import KCL_NAMES
+from kcl_py.cli.catalogue import GROUPS
 from kcl_py.cli.main import whole_app
+from kcl_py.cli.options import with_shared
 from kcl_py.config import NoticeConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import env_name, known_settings, parse_setting
@@ -85,10 +87,11 @@ MADE = "<!-- Made by docs/make_reference.py; do not edit. -->"
 SETTINGS_HEAD = f"""# Settings
 {MADE}
 
-Three spellings, one meaning: `LeaseConfig(duration=5.0)` in code, `KCL_LEASES_DURATION=5s` in the
-environment, `--set leases.duration=5s` on the command line. In code durations are float seconds and
+Four spellings, one meaning: `LeaseConfig(duration=5.0)` in code, `KCL_LEASES_DURATION=5s` in the
+environment, `--set leases.duration=5s` on the command line, `duration = "5s"` under `[leases]` in a
+file of TOML. In code durations are float seconds and
 sizes are bytes; as text write `500ms`, `10s`, `2m`, `1h` and `64MiB`, `500kB`, `1048576`; a bare
-number is seconds, or bytes. `none` unsets what may be unset. How the three are combined:
+number is seconds, or bytes. `none` unsets what may be unset. How they are combined:
 [configure](../how-to/configure.md).
 
 "Java" is the name in the Java KCL; it counts milliseconds where this counts seconds. Asking for a
@@ -98,7 +101,8 @@ setting by its Java name is answered with the right one.
 SETTINGS_TAIL = f"""
 Only in code: `OnError.give_up_on`, the exceptions that no retry can mend; they go straight to
 `then`. A variable is named after its setting: `{env_name("on_error.backoff.first")}` is
-`on_error.backoff.first`. `KCL_APP_NAME` and `KCL_STREAM` are `--app` and `--stream`."""
+`on_error.backoff.first`. `KCL_APP_NAME`, `KCL_STREAM` and `KCL_CONFIG` are `--app`, `--stream` and
+`--config`. `kcl config show` prints what holds, and why."""
 
 NAMES_HEAD = f"""# Names of the KCL
 {MADE}
@@ -254,7 +258,7 @@ def parameters(
     hints = get_type_hints(function, include_extras=True)
     found = {}
     for name in inspect.signature(function).parameters:
-        declared, *info = get_args(hints[name])
+        declared, *info = get_args(hints[name]) or (hints[name],)  # the context is no Annotated
         shown = [item for item in info if isinstance(item, kind) and not item.hidden]
         if shown:
             found[name] = read_parameter(declared, shown[0])
@@ -281,6 +285,10 @@ def commands_page() -> str:
     app = whole_app()
     commands = [(str(item.name), item) for item in app.registered_commands]
     for group in app.registered_groups:
+        alone = GROUPS[str(group.name)].alone
+        if alone is not None:
+            info = CommandInfo(callback=with_shared(alone.load()), epilog=alone.epilog)
+            commands.append((str(group.name), info))
         inside = group.typer_instance.registered_commands if group.typer_instance else []
         commands += [(f"{group.name} {item.name}", item) for item in inside]
     functions = {name: item.callback for name, item in commands}

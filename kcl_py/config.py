@@ -17,6 +17,7 @@ from kcl_py._config_checks import check_count as _check_count
 from kcl_py._config_checks import check_number as _check_number
 from kcl_py._config_notices import NoticeConfig
 from kcl_py._config_observe import HealthConfig, MetricsConfig
+from kcl_py._config_sources import FILE_VARIABLE, apply_sources, from_variables, read_config_file
 from kcl_py.errors import ConfigError
 from kcl_py.letters import LettersGoTo, check_letters_go_to
 from kcl_py.settings import apply_settings, parse_setting, settings_from_env
@@ -280,8 +281,9 @@ class DeliveryConfig:
 class WorkerConfig:
     """Everything tunable that is plain data.
 
-    The same names in the environment (`KCL_LEASES_DURATION=10s`) and on the command line
-    (`--set leases.duration=10s`). Unknown settings are refused with the nearest right one.
+    The same names in the environment (`KCL_LEASES_DURATION=10s`), on the command line
+    (`--set leases.duration=10s`) and in a file of TOML. Unknown settings are refused with the
+    nearest right one.
 
     Attributes:
         initial_position: Where a shard without a checkpoint starts. KCL: initialPositionInStream.
@@ -345,21 +347,24 @@ class WorkerConfig:
     def from_env(
         cls, env: Mapping[str, str] | None = None, *, file: str | PathLike[str] | None = None
     ) -> WorkerConfig:
-        """Read `KCL_*` variables; an unknown one only warns.
+        """Read `KCL_*` variables and a file: variable before file before default.
+
+        An unknown variable only warns; an unknown name in the file is refused.
 
         Args:
             env: None: the environment of this process.
-            file: Configuration files come in a later version.
+            file: TOML; None: the one that `KCL_CONFIG` names, if any.
+
+        Raises:
+            ConfigError: A value is wrong, or the file; the message says where.
         """
-        if file is not None:
-            raise ConfigError(
-                "configuration files come in a later version; use KCL_* variables or --set"
-            )
         if env is None:
             from kcl_py._environment import process_environment  # noqa: PLC0415 - keeps this pure
 
             env = process_environment()
-        return apply_settings(cls(), settings_from_env(env))
+        path = file if file is not None else env.get(FILE_VARIABLE)
+        said = read_config_file(path).settings if path else {}
+        return apply_sources(cls(), from_variables(settings_from_env(env)), said)
 
 
 def normalise_initial_position(value: InitialPosition) -> Literal["earliest", "latest"] | datetime:

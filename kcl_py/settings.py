@@ -10,7 +10,7 @@ import difflib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast
@@ -25,12 +25,13 @@ __all__ = [
     "known_settings",
     "parse_setting",
     "settings_from_env",
+    "unit_of",
 ]
 
 _Config = TypeVar("_Config")
 
-OTHER_VARIABLES: Final = frozenset({"KCL_APP_NAME", "KCL_STREAM"})
-"""Variables that are no setting of a WorkerConfig; the Worker reads them."""
+OTHER_VARIABLES: Final = frozenset({"KCL_APP_NAME", "KCL_CONFIG", "KCL_STREAM"})
+"""Variables that are no setting of a WorkerConfig."""
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _DURATION_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -116,11 +117,16 @@ def _initial_position(text: str) -> str | datetime:
     return when
 
 
-def _or_none(parse: Callable[[str], object]) -> Callable[[str], object]:
-    def parse_or_none(text: str) -> object:
-        return None if text.lower() == "none" else parse(text)
+@dataclass(frozen=True, slots=True)
+class _OrNone:
+    parse: Callable[[str], object]
 
-    return parse_or_none
+    def __call__(self, text: str) -> object:
+        return None if text.lower() == "none" else self.parse(text)
+
+
+def _or_none(parse: Callable[[str], object]) -> Callable[[str], object]:
+    return _OrNone(parse)
 
 
 _SETTINGS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
@@ -174,10 +180,20 @@ _SETTINGS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     }
 )
 
+_UNITS: Final[Mapping[Callable[[str], object], str]] = MappingProxyType(
+    {_duration: "seconds", _size: "bytes"}
+)
+
 
 def known_settings() -> Iterable[str]:
     """Every name that `parse_setting` reads, in the order of the documentation."""
     return _SETTINGS.keys()
+
+
+def unit_of(setting: str) -> str | None:
+    """What its number counts: seconds or bytes; None: nothing that has a unit."""
+    parse = _SETTINGS[setting]
+    return _UNITS.get(parse.parse if isinstance(parse, _OrNone) else parse)
 
 
 def env_name(setting: str) -> str:

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
+from kcl_py._config_sources import application_of
 from kcl_py._environment import process_environment
 from kcl_py.aws.clients import ClientFactory
 from kcl_py.aws.names import parse_stream
@@ -119,21 +120,15 @@ class Worker:
         env: Mapping[str, str] | None = None,
         file: str | PathLike[str] | None = None,
     ) -> Worker:
-        """KCL_APP_NAME, KCL_STREAM and the settings, as `kcl run` reads them.
+        """KCL_APP_NAME, KCL_STREAM and the settings, from variables and a file, as `kcl run`.
 
         Raises:
             ConfigError: One of the two is missing, or a setting is wrong.
         """
         found = process_environment() if env is None else env
-        missing = [name for name in ("KCL_APP_NAME", "KCL_STREAM") if not found.get(name)]
-        if missing:
-            raise ConfigError(f"{' and '.join(missing)} must be set in the environment")
-        return cls(
-            app_name=found["KCL_APP_NAME"],
-            stream=found["KCL_STREAM"],
-            processor=processor,
-            config=named_after_host(WorkerConfig.from_env(found, file=file), found),
-        )
+        app_name, stream = application_of(found, file)
+        config = named_after_host(WorkerConfig.from_env(found, file=file), found)
+        return cls(app_name=app_name, stream=stream, processor=processor, config=config)
 
     # ----------------------------------------------------------------------------------- running
 

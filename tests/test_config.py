@@ -257,11 +257,6 @@ def test_variables_of_others_do_not_warn() -> None:
         WorkerConfig.from_env({"AWS_PROFILE": "x", "KCL_TEST_MOTO": "http://127.0.0.1:1"})
 
 
-def test_files_come_later() -> None:
-    with pytest.raises(ConfigError, match="later version"):
-        WorkerConfig.from_env({}, file="kcl.toml")
-
-
 def leaves(config: Any, prefix: str = "") -> dict[str, object]:
     found: dict[str, object] = {}
     for item in fields(config):

@@ -91,6 +91,7 @@ SCALARS: Final[Mapping[str, tuple[str, Callable[[object], AttributeValue]]]] = {
     "start_at": ("kclStartAt", milliseconds),
     "root": ("kclRoot", flag),
     "paused": ("kclPaused", flag),
+    "halted": ("kclHalted", flag),
     "parents": ("parentShardId", names),
     "children": ("childShardIds", names),
     "owner_switches": ("ownerSwitchesSinceCheckpoint", integer),

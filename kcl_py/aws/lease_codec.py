@@ -13,9 +13,10 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, assert_n
 
 from kcl_py.aws import attributes as wire
 from kcl_py.aws.attributes import AttributeValue, Item, ItemReader, UnreadableRowError
+from kcl_py.aws.java_rows import why_java
 from kcl_py.core.leases.rows import (
     APPLICATION_KEY,
-    RESERVED_KEYS,
+    JAVA_KEYS,
     ApplicationRow,
     Checkpoint,
     LeaseRow,
@@ -32,7 +33,6 @@ from kcl_py.records import Position
 _T = TypeVar("_T")
 
 KEYS_READ_MAX: Final = 100  # Source: BatchGetItem.
-_JAVA_KEYS: Final = RESERVED_KEYS - {APPLICATION_KEY}
 _SHAPES_KEPT: Final = 512
 _CONDITIONS: Final = {
     "absent": "attribute_not_exists(#{name})",
@@ -66,8 +66,8 @@ def decode_row(item: Item) -> Row:
 
 
 def _decode(key: str, reader: ItemReader) -> Row:
-    if key in _JAVA_KEYS:
-        return StrangeRow(key=key, why="a row of the Java KCL", is_java=True)
+    if key in JAVA_KEYS:
+        return StrangeRow(key=key, why=why_java(reader), is_java=True)
     kind = reader.text(wire.ENTITY_TYPE) or wire.ENTITY_LEASE
     if key == APPLICATION_KEY:
         return _decode_application(reader)
@@ -78,7 +78,7 @@ def _decode(key: str, reader: ItemReader) -> Row:
             return StrangeRow(key=key, why="a worker of the Java KCL", is_java=True)
         return _decode_worker(key, reader)
     if kind in wire.ENTITIES_OF_JAVA:
-        return StrangeRow(key=key, why="a row of the Java KCL", is_java=True)
+        return StrangeRow(key=key, why=why_java(reader), is_java=True)
     return StrangeRow(key=key, why="its entityType is unknown")
 
 
@@ -97,6 +97,7 @@ def _decode_lease(key: str, reader: ItemReader) -> LeaseRow:
         start_at=reader.seconds("kclStartAt"),
         root=bool(reader.flag("kclRoot")),
         paused=bool(reader.flag("kclPaused")),
+        halted=bool(reader.flag("kclHalted")),
         parents=reader.names("parentShardId"),
         children=reader.names("childShardIds"),
         hash_range=_hash_range(reader),

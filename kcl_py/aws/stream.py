@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from kcl_py.aggregation import Deaggregated, deaggregate_page
 from kcl_py.aws.decode import DECODED, DecodedPage, RecordsAnswer
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, failure, kind_of, public_error
 from kcl_py.aws.names import StreamAddress
+from kcl_py.aws.peeking import server_time_of
 from kcl_py.aws.retry import POLL_TOTAL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
 from kcl_py.core.commands import Fetch, StartKind
 from kcl_py.core.consumer.page import Page
@@ -165,7 +165,7 @@ class StreamReader:
         server_time: float | None = None
         for number, answer in enumerate(self._listing_pages(since)):
             if number == 0:
-                server_time = _server_time(answer)
+                server_time = server_time_of(answer)
             for described in answer["Shards"]:
                 shard = _shard(described)
                 shards[shard.shard_id] = shard
@@ -318,11 +318,3 @@ def _hash_key(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise UnparsableAnswerError("an answer with a hash key that is no number")
     return int(text)
-
-
-def _server_time(answer: Mapping[str, Any]) -> float | None:
-    headers = (answer.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
-    try:
-        return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError):
-        return None

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kcl_py.aws.attributes import INDEX, KEY, OWNER
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, kind_of, public_error
+from kcl_py.aws.java_rows import LEGACY_TABLE_SUFFIX
 from kcl_py.aws.lease_table import table_id_of
 from kcl_py.aws.retry import POLL_TOTAL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
 from kcl_py.core.events import FailureKind
 from kcl_py.core.facts import TableFacts
-from kcl_py.errors import LeaseTableError, Unavailable
+from kcl_py.errors import AccessDenied, LeaseTableError, NoCredentials, Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,6 +57,8 @@ def open_table(
         on_progress(f"creating the lease table {name}")
         _create(client, name, config, patience)
     table = _wait_until_ready(client, name, table, patience, on_progress)
+    if not created:
+        _refuse_legacy(client, app_name, patience)
     if created and config.point_in_time_recovery:
         _call(
             "dynamodb:UpdateContinuousBackups",
@@ -127,6 +130,28 @@ def check_table(name: str, table: Mapping[str, Any]) -> None:
         raise LeaseTableError(
             f"the table {name} is a global table, where two regions could give one lease to two "
             "workers; use a table of one region"
+        )
+
+
+def _refuse_legacy(client: DynamoDBClient, app_name: str, patience: Patience) -> None:
+    """Refuse an application of the Java KCL 3.0 to 3.4, whose lease table does not show it.
+
+    Its leader would go on assigning the leases. Whoever may not look cannot tell, and goes on:
+    rows of the later versions are in the lease table itself.
+
+    Raises:
+        LeaseTableError: It is there.
+    """
+    legacy = f"{app_name}{LEGACY_TABLE_SUFFIX}"
+    try:
+        found = _describe(client, legacy, patience)
+    except (AccessDenied, NoCredentials):
+        return
+    if found is not None and found.get("TableName") == legacy:
+        raise LeaseTableError(
+            f"the table {legacy} says that a Java KCL 3.x uses the application {app_name}; two "
+            "kinds of workers must not share it. Choose another app name, or, once no Java worker "
+            f"runs any more, delete {legacy}"
         )
 
 

@@ -6,44 +6,17 @@ known by its line here alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One command.
-
-    Attributes:
-        place: Module of `kcl_py.cli` and function.
-        summary: The first line of its docstring.
-        examples: What to type.
-    """
-
-    place: str
-    summary: str
-    examples: tuple[str, ...] = ()
-
-    def load(self) -> Callable[..., int]:
-        """Import the function."""
-        module, _, name = self.place.partition(":")
-        return cast("Callable[..., int]", getattr(import_module(f"kcl_py.cli.{module}"), name))
-
-    @property
-    def epilog(self) -> str | None:
-        """What stands at the end of the help text."""
-        return epilog_of(self.examples)
-
-
-def epilog_of(examples: Sequence[str]) -> str | None:
-    """Examples as a help text shows them; its lines are kept as they are."""
-    if not examples:
-        return None
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples)
-
+from kcl_py.cli.catalogue_operate import (
+    CHECKPOINT_COMMANDS,
+    CONFIG_COMMANDS,
+    DLQ_COMMANDS,
+    LEASE_COMMANDS,
+)
+from kcl_py.cli.entries import Entry, Group
 
 EXAMPLES: Final = (
     "kcl demo",
@@ -62,10 +35,15 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
                 "kcl run people:Greeter --app greeter --stream people --set leases.duration=5s",
             ),
         ),
-        "leases": Entry(
-            "leases:leases",
-            "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
-            ("kcl leases --app greeter --watch", "kcl leases --app greeter --json"),
+        "lag": Entry(
+            "lag:lag",
+            "Show how far behind each shard's checkpoint is, without a worker.",
+            ("kcl lag --app orders", "kcl lag --app orders --max 60s -o json"),
+        ),
+        "workers": Entry(
+            "workers:workers",
+            "Show the workers of an application: leases, last sign of life, lease duration.",
+            ("kcl workers --app orders",),
         ),
         "health": Entry(
             "health:health",
@@ -126,13 +104,6 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
     }
-)
-
-STREAM_SUMMARY: Final = "Look at streams, and change them."
-
-STREAM_EXAMPLES: Final = (
-    "kcl stream create orders --shards 4 --wait",
-    "kcl stream describe orders",
 )
 
 STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
@@ -216,33 +187,37 @@ STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     }
 )
 
-DLQ_SUMMARY: Final = "Look at dead letters, and put them back into their stream."
-
-DLQ_EXAMPLES: Final = ("kcl dlq list dead.jsonl", "kcl dlq redrive dead.jsonl --dry-run")
-
-DLQ_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
     {
-        "list": Entry(
-            "dlq:list_",
-            "List the dead letters of a file, a queue of SQS or a place in S3.",
-            ("kcl dlq list dead.jsonl", "kcl dlq list s3://bucket/dead -o jsonl"),
+        "stream": Group(
+            "Look at streams, and change them.",
+            STREAM_COMMANDS,
+            ("kcl stream create orders --shards 4 --wait", "kcl stream describe orders"),
         ),
-        "show": Entry(
-            "dlq:show",
-            "Show one dead letter with its data.",
-            (
-                "kcl dlq show dead.jsonl 0f3ac1b2d4e59687",
-                "kcl dlq show dead.jsonl 0f3ac1b2d4e59687 --json",
+        "leases": Group(
+            "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
+            LEASE_COMMANDS,
+            alone=Entry(
+                "leases:leases",
+                "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
+                ("kcl leases --app orders", "kcl leases --app orders --watch"),
             ),
         ),
-        "redrive": Entry(
-            "dlq:redrive",
-            "Put dead letters back into their stream, and take out what was delivered.",
+        "checkpoint": Group(
+            "Look at checkpoints, and change them.",
+            CHECKPOINT_COMMANDS,
             (
-                "kcl dlq redrive dead.jsonl --dry-run",
-                "kcl dlq redrive sqs://sqs.eu-central-1.amazonaws.com/123456789012/dead",
-                "kcl dlq redrive s3://bucket/dead --only 0f3ac1b2d4e59687 --to orders-again",
+                "kcl checkpoint show --app orders",
+                "kcl checkpoint reset --to earliest --app orders --dry-run",
             ),
+        ),
+        "dlq": Group(
+            "Look at dead letters, and put them back into their stream.",
+            DLQ_COMMANDS,
+            ("kcl dlq list dead.jsonl", "kcl dlq redrive dead.jsonl --dry-run"),
+        ),
+        "config": Group(
+            "Look at the configuration.", CONFIG_COMMANDS, ("kcl config show --config kcl.toml",)
         ),
     }
 )

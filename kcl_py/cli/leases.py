@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from kcl_py.cli.options import Output, Shared
+from kcl_py.cli.options import Output, Shared, refuse_flags_before
 from kcl_py.cli.table_view import (
     LEASE_COLUMNS,
     STRANGE_COLUMNS,
@@ -27,6 +27,7 @@ WATCH_SECONDS: Final = 2.0
 def leases(
     shared: Shared,
     *,
+    context: typer.Context,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Go on looking until interrupted.")
     ] = False,
@@ -35,6 +36,9 @@ def leases(
 
     A worker counts as live once a counter of its was seen to move, so this looks for a few seconds.
     """
+    if context.invoked_subcommand is not None:
+        refuse_flags_before(context)
+        return 0
     from kcl_py.cli.table_source import open_table
 
     scan = open_table(shared)

@@ -9,18 +9,8 @@ from typing import Any, Final
 
 import typer
 
-from kcl_py.cli.catalogue import (
-    COMMANDS,
-    DLQ_COMMANDS,
-    DLQ_EXAMPLES,
-    DLQ_SUMMARY,
-    EXAMPLES,
-    STREAM_COMMANDS,
-    STREAM_EXAMPLES,
-    STREAM_SUMMARY,
-    Entry,
-    epilog_of,
-)
+from kcl_py.cli.catalogue import COMMANDS, EXAMPLES, GROUPS
+from kcl_py.cli.entries import Entry, Group, epilog_of
 from kcl_py.cli.errors import ExitCode, guarded
 from kcl_py.cli.options import with_shared
 
@@ -44,21 +34,27 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True, epilog=epilog_of(EXAMPLES))(_top)
     _add(app, COMMANDS, wanted)
-    for group, summary, entries, examples in (
-        ("stream", STREAM_SUMMARY, STREAM_COMMANDS, STREAM_EXAMPLES),
-        ("dlq", DLQ_SUMMARY, DLQ_COMMANDS, DLQ_EXAMPLES),
-    ):
-        inner = typer.Typer(**_SETTINGS)
-        inner.callback(invoke_without_command=True, epilog=epilog_of(examples))(_group)
-        if group in wanted:
-            _add(inner, entries, wanted)
-        app.add_typer(inner, name=group, help=summary)
+    for name, group in GROUPS.items():
+        app.add_typer(_make_group(group, name, wanted), name=name, help=group.summary)
     return app
 
 
 def whole_app() -> typer.Typer:
     """With every command in full, for the reference."""
-    return make_app({*COMMANDS, *STREAM_COMMANDS, *DLQ_COMMANDS, "stream", "dlq"})
+    inside = [name for group in GROUPS.values() for name in group.commands]
+    return make_app({*COMMANDS, *GROUPS, *inside})
+
+
+def _make_group(group: Group, name: str, wanted: Collection[str]) -> typer.Typer:
+    alone = group.alone
+    epilog = epilog_of(group.examples) if alone is None else alone.epilog
+    made = typer.Typer(**_SETTINGS, epilog=epilog)
+    is_wanted = alone is not None and name in wanted
+    function = with_shared(alone.load()) if alone is not None and is_wanted else _group
+    made.callback(invoke_without_command=True)(function)
+    if name in wanted:
+        _add(made, group.commands, wanted)
+    return made
 
 
 def _command(wanted: Collection[str]) -> Any:  # noqa: ANN401 - of click, whose home differs by version

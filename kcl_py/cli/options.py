@@ -7,15 +7,23 @@ flags, so that every flag has one name, one meaning and one help text everywhere
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Annotated, Any, Concatenate, ParamSpec, cast, get_type_hints
 
 import typer
 
+from kcl_py._config_sources import (
+    NO_FILE,
+    ConfigFile,
+    Given,
+    apply_sources,
+    from_variables,
+    read_config_file,
+)
 from kcl_py._environment import process_environment
-from kcl_py.config import WorkerConfig, apply_settings
+from kcl_py.config import WorkerConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import parse_setting, settings_from_env
 
@@ -70,6 +78,15 @@ class Shared:
         str | None,
         typer.Option("--endpoint-url", metavar="URL", help="Other address of both services."),
     ] = None
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            envvar="KCL_CONFIG",
+            help="TOML with settings, app and stream; flags and variables come before it.",
+        ),
+    ] = None
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Form of what goes to stdout.")
     ] = Output.TABLE
@@ -119,20 +136,29 @@ class Shared:
         """The stream; ConfigError if it was not given."""
         return _needed(self.stream, "--stream NAME|ARN", "KCL_STREAM")
 
+    def file(self) -> ConfigFile:
+        """What `--config` says; nothing without it.
+
+        Raises:
+            ConfigError: It cannot be read, or says what is no setting.
+        """
+        return NO_FILE if not self.config else read_config_file(self.config)
+
+    def sources(self) -> tuple[Mapping[str, Given], ...]:
+        """Where settings are from: flags, variables, the file; of two the earlier one wins."""
+        region, url = self.region, self.endpoint_url
+        flags = {name: Given(text, "--set") for name, text in map(_pair, self.settings or ())}
+        named = {} if region is None else {"region": Given(region, "--region")}
+        if url is not None:
+            named["kinesis_endpoint_url"] = Given(url, "--endpoint-url")
+            named["dynamodb_endpoint_url"] = Given(url, "--endpoint-url")
+        variables = from_variables(settings_from_env(process_environment()))
+        return named, flags, variables, self.file().settings
+
     def worker_config(self) -> WorkerConfig:
-        """The configuration: flag before environment before default."""
+        """The configuration: flag before environment before file before default."""
         # Merged as text: what a flag overrides may be wrong in the environment.
-        named = settings_from_env(process_environment()) | dict(map(_pair, self.settings or ()))
-        config = apply_settings(WorkerConfig(), named)
-        if self.region is not None:
-            config = replace(config, region=self.region)
-        if self.endpoint_url is not None:
-            config = replace(
-                config,
-                kinesis_endpoint_url=self.endpoint_url,
-                dynamodb_endpoint_url=self.endpoint_url,
-            )
-        return config
+        return apply_sources(WorkerConfig(), *self.sources())
 
 
 def with_shared(function: Callable[Concatenate[Shared, _P], int]) -> Callable[..., int]:
@@ -154,6 +180,8 @@ def with_shared(function: Callable[Concatenate[Shared, _P], int]) -> Callable[..
         from kcl_py.cli.logs import configure
 
         shared = Shared(**{field.name: values.pop(field.name) for field in fields(Shared)})
+        said = shared.file()
+        shared = replace(shared, app=shared.app or said.app, stream=shared.stream or said.stream)
         configure(shared)
         # typer calls by name, which a ParamSpec cannot say.
         return cast("Callable[..., int]", function)(shared, **values)
@@ -164,6 +192,22 @@ def with_shared(function: Callable[Concatenate[Shared, _P], int]) -> Callable[..
     command.__annotations__ = {item.name: item.annotation for item in every} | {"return": int}
     command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]  # typer reads it
     return command
+
+
+def refuse_flags_before(context: typer.Context) -> None:
+    """Refuse flags that stand before a sub-command: they would be of no effect there.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            flag, command = parameter.opts[0], context.invoked_subcommand
+            raise ConfigError(
+                f"{flag} stands before {command}; write it behind: "
+                f"{context.command_path} {command} {flag} ..."
+            )
 
 
 def _pair(text: str) -> tuple[str, str]:

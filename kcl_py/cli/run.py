@@ -45,7 +45,8 @@ def run(
 ) -> int:
     """Run a worker until SIGTERM or Ctrl-C, which stop it cleanly.
 
-    Settings come from flags, then from KCL_* variables; the current directory is importable.
+    Settings come from flags, then from KCL_* variables, then from --config FILE; the current
+    directory is importable.
     """
     if with_parent or supervisor is not None:
         from kcl_py.cli.parent import die_with_parent

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from kcl_py.core.leases.rows import ApplicationRow, LeaseRow, Row, StrangeRow, WorkerRow
+from kcl_py.core.leases.rows import (
+    PLACEHOLDER_OWNER,
+    ApplicationRow,
+    LeaseRow,
+    Row,
+    StrangeRow,
+    WorkerRow,
+)
 from kcl_py.records import Position
 
 Liveness: TypeAlias = Literal["live", "unknown", "dead"]
@@ -90,6 +97,8 @@ class TableView:
 
     def liveness(self, worker: str) -> Liveness:
         """Say whether a worker is alive, by its beat and by the counters of what it really owns."""
+        if worker == PLACEHOLDER_OWNER:
+            return "dead"
         own = [row.key for row in self.leases if row.actual_owner == worker]
         sights = [self._sights[key] for key in [worker, *own] if key in self._sights]
         stood = self._now - max((sight.since for sight in sights), default=self._now)
@@ -97,6 +106,15 @@ class TableView:
             return "live"
         watched = self._now - (self._begun if self._begun is not None else self._now)
         return "dead" if watched >= self.duration and stood >= self.duration else "unknown"
+
+    def last_sign(self, worker: str) -> tuple[float, bool]:
+        """How long ago something of a worker moved, seconds, and whether that was seen."""
+        own = [row.key for row in self.leases if row.actual_owner == worker]
+        sights = [self._sights[key] for key in [worker, *own] if key in self._sights]
+        newest = max(sights, key=lambda sight: (sight.moved, sight.since), default=None)
+        if newest is None:
+            return 0.0, False
+        return round(self._now - newest.since, 1), newest.moved
 
     @property
     def all_known(self) -> bool:
@@ -157,6 +175,7 @@ class TableView:
             "offer": _offer(row),
             "pending_checkpoint": str(row.pending.position) if row.pending else None,
             "owner_switches": row.owner_switches,
+            "paused_by": _paused_by(row),
         }
 
     def _age(self, key: str) -> dict[str, object]:
@@ -167,8 +186,10 @@ class TableView:
     def _state(self, row: LeaseRow) -> str:
         if row.is_finished:
             return "finished"
-        if row.paused:
+        if row.paused or row.halted:
             return "paused"
+        if row.owner == PLACEHOLDER_OWNER:
+            return "seized"
         if row.in_handoff:
             return "handoff"
         if row.is_offered:
@@ -203,3 +224,10 @@ def _offer(row: LeaseRow) -> str | None:
     if not row.is_offered:
         return None
     return f"to {row.owner}" if row.owner else "to anybody"
+
+
+def _paused_by(row: LeaseRow) -> str | None:
+    """By whom: hand goes before errors, for it stays."""
+    if row.halted:
+        return "hand"
+    return "errors" if row.paused else None

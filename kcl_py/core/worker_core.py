@@ -114,10 +114,12 @@ class WorkerCore:
 
     def status(self, now: float) -> WorkerStatus:
         """Return what can be said of this worker now; DynamoDB units are filled in by the shell."""
-        shards = self._consumers.status(now)
+        resting = self._keeper.resting(now)
+        shards = {**self._consumers.status(now), **resting}
         state = self._state()
         runs = state in ("starting", "running", "draining")
         healthy = runs and self._consumers.is_healthy and not self._keeper.is_cut_off(now)
+        healthy = healthy and not resting
         return WorkerStatus(
             worker_id=self._worker_id,
             state=state,

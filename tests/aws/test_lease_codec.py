@@ -268,6 +268,24 @@ def test_rows_of_the_java_kcl_are_recognised(item: dict[str, dict[str, object]])
     assert row.is_java
 
 
+@pytest.mark.parametrize(
+    ("attribute", "state", "words"),
+    [
+        ("cv", "CLIENT_VERSION_UPGRADE_FROM_2X", "in the middle of an upgrade from 2.x"),
+        ("tm", "TABLE_MIGRATION_STATUS_PENDING", "in the middle of a migration to one table"),
+        ("cv", "CLIENT_VERSION_9X", "not known here"),
+        ("other", "x", "a row of the Java KCL"),
+    ],
+)
+def test_the_migration_that_a_java_kcl_is_in_is_told(
+    attribute: str, state: str, words: str
+) -> None:
+    row = decode_row({"leaseKey": {"S": "Migration3.0"}, attribute: {"S": state}})
+
+    assert isinstance(row, StrangeRow)
+    assert words in row.why
+
+
 def test_a_lease_that_an_older_java_kcl_wrote_is_read() -> None:
     row = decode_row({**GOOD, "pendingCheckpoint": {"S": "SHARD_END"}})
 

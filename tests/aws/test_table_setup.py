@@ -87,6 +87,27 @@ def test_a_table_that_is_there_is_taken_as_it_is(world: World) -> None:
     assert world.described().get("DeletionProtectionEnabled") in (None, False)
 
 
+def test_an_application_of_an_older_java_kcl_is_refused_by_its_other_table(world: World) -> None:
+    world.open()
+    world.open(TableConfig(name="orders-app"))
+    request = create_request("orders-app-CoordinatorState", TableConfig())
+    world.engine.call("CreateTable", request)
+
+    with pytest.raises(LeaseTableError, match=r"orders-app-CoordinatorState .*Java KCL"):
+        world.open()
+
+
+def test_who_may_not_look_for_another_table_goes_on(world: World) -> None:
+    world.open()
+
+    def describe(request: dict[str, Any]) -> Canned:
+        if request["TableName"] == "orders-app":
+            return engine_answers(world.engine)("DescribeTable", request)  # type: ignore[return-value]
+        return error("AccessDeniedException")
+
+    assert world.open(answerer=world.answering(DescribeTable=describe)).name == "orders-app"
+
+
 def test_the_table_may_have_a_name_of_its_own(world: World) -> None:
     assert world.open(TableConfig(name="leases")).name == "leases"
 
@@ -154,9 +175,11 @@ def test_a_table_without_the_index_can_be_used(world: World) -> None:
 
 
 def changed(world: World, **change: object) -> Answerer:
-    """The engine, whose tables look different."""
+    """The engine, whose lease table looks different."""
 
     def describe(request: dict[str, Any]) -> Canned:
+        if request["TableName"] != "orders-app":
+            return error("ResourceNotFoundException")
         table = world.engine.call("DescribeTable", request)["Table"]
         return Canned({"Table": {**table, **change}})
 

@@ -230,6 +230,19 @@ def test_a_table_that_a_java_fleet_uses(
     make_table(clients, stream, java)
 
     assert kcl(*run_arguments(stream, stream)).failed(4, stream, "Java KCL", "another app name")
+    items = clients["dynamodb"].scan(TableName=stream)["Items"]
+    assert [item["leaseKey"]["S"] for item in items] == ["Leader"], "nothing is written there"
+    for command in (("lag",), ("leases", "pause", "s0"), ("checkpoint", "show"), ("leases", "gc")):
+        assert kcl(*command, "--app", stream).failed(4, "Java KCL")
+
+
+def test_a_table_that_a_java_fleet_of_an_older_version_uses(
+    kcl: Kcl, app: Path, at_engine: EngineProcess, clients: Mapping[str, Any], stream: str
+) -> None:
+    make_table(clients, stream)
+    make_table(clients, f"{stream}-CoordinatorState")
+
+    assert kcl(*run_arguments(stream, stream)).failed(4, f"{stream}-CoordinatorState", "Java KCL")
 
 
 def test_a_table_of_another_stream(

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_py.cli import completing, suggestions
-from kcl_py.cli.catalogue import COMMANDS, STREAM_COMMANDS
+from kcl_py.cli.catalogue import COMMANDS, GROUPS, STREAM_COMMANDS
 from kcl_py.cli.completing import words_of
 from kcl_py.cli.completion import SCRIPTS
 from kcl_py.cli.main import main, whole_app
@@ -64,7 +64,7 @@ def texts(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("kcl ", {*COMMANDS, "stream"}),
+        ("kcl ", {*COMMANDS, *GROUPS}),
         ("kcl t", {"tail"}),
         ("kcl stream ", set(STREAM_COMMANDS)),
         ("kcl stream re", {"retention"}),

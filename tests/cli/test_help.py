@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from kcl_py.cli.catalogue import COMMANDS, EXAMPLES, STREAM_COMMANDS, STREAM_EXAMPLES
+from kcl_py.cli.catalogue import COMMANDS, EXAMPLES, GROUPS, STREAM_COMMANDS
 from kcl_py.cli.main import whole_app
 from kcl_py.local.process import EngineProcess
 from kcl_py.local.session import make_session
@@ -63,10 +63,10 @@ def commands_in(example: str) -> Iterator[list[str]]:
 def parsed(arguments: list[str]) -> tuple[str, ...]:
     """Whose command line it is; raises if it is not one."""
     command, path = WHOLE, list[str]()
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and arguments and not arguments[0].startswith("-"):
         path.append(arguments[0])
         command, arguments = command.commands[arguments[0]], arguments[1:]
-    command.make_context(path[-1], list(arguments)).close()
+    command.make_context(path[-1] if path else "kcl", list(arguments)).close()
     return tuple(path)
 
 
@@ -95,9 +95,16 @@ def test_of_a_line_only_what_kcl_is_given_is_looked_at() -> None:
     assert list(commands_in(line)) == [["put", "orders", "-", "--base64"], ["decode"]]
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *(f"stream {name}" for name in STREAM_COMMANDS)])
+ENTRIES = {
+    **COMMANDS,
+    **{name: group.alone for name, group in GROUPS.items() if group.alone is not None},
+    **{f"{n} {name}": e for n, group in GROUPS.items() for name, e in group.commands.items()},
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
 def test_help_begins_with_the_summary(kcl: Kcl, name: str) -> None:
-    entry = STREAM_COMMANDS[name.removeprefix("stream ")] if " " in name else COMMANDS[name]
+    entry = ENTRIES[name]
 
     typed = kcl(*name.split(), "--help")
 
@@ -106,16 +113,25 @@ def test_help_begins_with_the_summary(kcl: Kcl, name: str) -> None:
     assert examples_in(typed.out) == list(entry.examples)
 
 
-def test_a_group_alone_shows_its_commands_and_examples(kcl: Kcl) -> None:
-    for path, names, examples in (
-        ((), [*COMMANDS, "stream"], EXAMPLES),
-        (("stream",), STREAM_COMMANDS, STREAM_EXAMPLES),
-    ):
-        typed = kcl(*path)
+SHOW_THEIR_HELP = {
+    "": ([*COMMANDS, *GROUPS], EXAMPLES),
+    **{
+        name: (list(group.commands), group.examples)
+        for name, group in GROUPS.items()
+        if group.alone is None
+    },
+}
 
-        assert typed.code == 2
-        assert all(name in typed.err for name in names)
-        assert examples_in(typed.err) == list(examples)
+
+@pytest.mark.parametrize("group", SHOW_THEIR_HELP)
+def test_a_group_alone_shows_its_commands_and_examples(kcl: Kcl, group: str) -> None:
+    names, examples = SHOW_THEIR_HELP[group]
+
+    typed = kcl(*group.split())
+
+    assert typed.code == 2
+    assert all(name in typed.err for name in names)
+    assert examples_in(typed.err) == list(examples)
 
 
 # --------------------------------------------------------------------------------------- as written

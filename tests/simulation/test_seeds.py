@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kcl_py.testing.seeds.plans import DEED_NAMES, draw_plan, dump_plan, load_plan
+from kcl_py.testing.seeds.plans import DEED_NAMES, draw_plan, dump_plan, load_plan, meddled
 from kcl_py.testing.seeds.search import search
 from kcl_py.testing.seeds.simulate import simulate, simulate_plan
 
@@ -17,6 +17,13 @@ KEPT = sorted((Path(__file__).resolve().parents[1] / "seeds").glob("*.json"))
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_world_keeps_all_promises(seed: int) -> None:
     outcome = simulate(seed)
+
+    assert outcome.failure is None, outcome.story()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_world_in_which_somebody_writes_by_hand_keeps_all_promises(seed: int) -> None:
+    outcome = simulate_plan(meddled(draw_plan(seed)))
 
     assert outcome.failure is None, outcome.story()
 

@@ -1,7 +1,4 @@
-"""Which leases are ours, and what happens to each?
-
-The lease side of the core: where its parts meet.
-"""
+"""Which leases are ours, and what happens to each? The lease side: where its parts meet."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from kcl_py.core.leases.failing import Failing
 from kcl_py.core.leases.holding import Holding
 from kcl_py.core.leases.membership import Membership
 from kcl_py.core.leases.requests import Requests
+from kcl_py.core.leases.resting import status_of_resting
 from kcl_py.core.leases.scanner import Scan, Scanner
 from kcl_py.core.leases.shard_side import ShardSide
 from kcl_py.core.leases.shared import Shared
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from kcl_py.core.shards.graph import Shard
     from kcl_py.errors import KclError
     from kcl_py.records import Position
+    from kcl_py.status import ShardStatus
 
 
 class Keeper:
@@ -244,13 +243,10 @@ class Keeper:
         holding = Holding(self._desk, row, sent_at, self)
         self.holdings[row.key] = holding
         self.victims[row.key] = Victim(self._desk, holding, lambda at: self._may_shed(at, row.key))
-        waits = self._desk.shards.waits_for_parents(row)
         self._desk.calls.report(
             "lease.taken", "info", row.key, token=row.counter, checkpoint=str(row.checkpoint)
         )
-        self._desk.consumers.begin(now, holding.epoch(), waits_for_parents=waits)
-        if waits:
-            self._desk.shards.watch_parents(now, row)
+        self.victims[row.key].begin(now)
         holding.start(now)
 
     def _may_shed(self, now: float, key: str) -> bool:
@@ -390,6 +386,11 @@ class Keeper:
     def held(self) -> dict[str, Epoch]:
         """Return the epochs of the leases that are ours now, by key."""
         return {key: h.epoch() for key, h in self.holdings.items() if h.is_owner}
+
+    def resting(self, now: float) -> dict[str, ShardStatus]:
+        """Return how the leases are that are halted, by key."""
+        held = [self.holdings[key] for key, v in self.victims.items() if v.is_resting]
+        return {holding.key: status_of_resting(holding, now) for holding in held}
 
     def shard_listener(self) -> ShardSide:
         """Return what the shard side sees of the leases, and tells them."""

@@ -16,6 +16,9 @@ APPLICATION_KEY = "kcl-application"
 RESERVED_KEYS = frozenset({APPLICATION_KEY, "Leader", "Migration3.0", "TableMigration3.5"})
 """Keys that no worker may have as its id. Source: PROTOCOL section 2."""
 
+JAVA_KEYS = RESERVED_KEYS - {APPLICATION_KEY}
+"""Rows that only a Java KCL 3.x makes."""
+
 PLACEHOLDER_OWNER = "kcl-repair"
 """Owner named by a row that repair created: dead for everybody, so it is taken by expiry only."""
 
@@ -70,6 +73,8 @@ class LeaseRow:
         offer: The counter at which the row was offered; an offer stands while it equals `counter`.
         start_at: Unix seconds at which a sentinel checkpoint was resolved, if it needs a time.
         root: Created by initial sync: waits for no parent.
+        paused: Its owner says so: user code failed too often.
+        halted: Somebody asked that it rests: no owner runs user code of it.
         hash_range: Inclusive hash-key range of the shard.
     """
 
@@ -84,6 +89,7 @@ class LeaseRow:
     start_at: float | None = None
     root: bool = False
     paused: bool = False
+    halted: bool = False
     parents: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     hash_range: tuple[int, int] | None = None

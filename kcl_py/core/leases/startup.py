@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.core.leases import writes
-from kcl_py.core.leases.rows import APPLICATION_KEY, ApplicationRow, Sentinel
+from kcl_py.core.leases.rows import (
+    APPLICATION_KEY,
+    JAVA_KEYS,
+    ApplicationRow,
+    Sentinel,
+    StrangeRow,
+)
 from kcl_py.errors import AccessDenied, LeaseTableError
 
 if TYPE_CHECKING:
@@ -63,15 +69,19 @@ class Startup:
         self._failures = 0
 
     def begin(self, now: float) -> None:
-        """Read the application row first: nothing is written to somebody else's table."""
+        """Read whose table it is first: nothing is written to somebody else's."""
         del now
-        self._desk.calls.read_rows((APPLICATION_KEY,), self._have_application)
+        keys = (APPLICATION_KEY, *sorted(JAVA_KEYS))
+        self._desk.calls.read_rows(keys, self._have_application)
 
     # ------------------------------------------------------------------------------ application row
 
     def _have_application(self, now: float, read: RowsRead) -> None:
         row = next((r for r in read.rows if r.key == APPLICATION_KEY), None)
-        if isinstance(row, ApplicationRow):
+        java = next((r for r in read.rows if isinstance(r, StrangeRow) and r.is_java), None)
+        if java is not None:
+            self._fail_java(now, java)
+        elif isinstance(row, ApplicationRow):
             self._check(now, row)
         elif row is not None:
             self._fail_foreign(now)
@@ -86,6 +96,15 @@ class Startup:
             LeaseTableError(
                 f"table {self._table.name}: the row {APPLICATION_KEY!r} is not readable; this is no"
                 " lease table of kcl_py, or one of a newer version. Choose another app name."
+            ),
+        )
+
+    def _fail_java(self, now: float, row: StrangeRow) -> None:
+        self._listener.fail(
+            now,
+            LeaseTableError(
+                f"table {self._table.name} is used by a Java KCL (row {row.key!r}: {row.why}); this"
+                " version does not share a table with it. Choose another app name."
             ),
         )
 
@@ -176,14 +195,7 @@ class Startup:
             return
         java = next((row for row in scan.strange if row.is_java), None)
         if java is not None:
-            self._listener.fail(
-                now,
-                LeaseTableError(
-                    f"table {self._table.name} is used by a Java KCL (row {java.key!r}:"
-                    f" {java.why}); this version does not share a table with it."
-                    " Choose another app name."
-                ),
-            )
+            self._fail_java(now, java)
             return
         assert self._application is not None
         self._listener.ready(now, self._application)

@@ -1,6 +1,7 @@
-"""Should a lease that somebody asks for be handed over?
+"""Should a lease that somebody asks for be handed over, and may its user code run?
 
-The victim's side of the handshake, one per held lease.
+The victim's side of the handshake, one per held lease. A lease that is halted is held and renewed
+as ever, and may be handed over, but no user code of it runs.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Step(StrEnum):
     RESTARTING = "restarting"
     """The handoff ended while user code was shutting down: a new epoch follows, once user code has
     closed and all that it finished is durable."""
+    RESTING = "resting"
+    """Halted: user code has closed, or is closing, or never began."""
 
 
 class Victim:
@@ -49,6 +52,25 @@ class Victim:
         self._may_shed = may_shed
         self._is_drained = False
         self._told_to_drain = False
+        self._has_begun = False
+
+    def begin(self, now: float) -> None:
+        """The lease has just become ours: run its user code, unless it is halted."""
+        if self._holding.row.halted:
+            self._is_drained = True
+            self._rest(now)
+            return
+        self._has_begun = True
+        row, shards = self._holding.row, self._desk.shards
+        waits = shards.waits_for_parents(row)
+        self._desk.consumers.begin(now, self._holding.epoch(), waits_for_parents=waits)
+        if waits:
+            shards.watch_parents(now, row)
+
+    @property
+    def is_resting(self) -> bool:
+        """Its user code does not run because it is halted."""
+        return self.step is Step.RESTING
 
     @property
     def is_drained(self) -> bool:
@@ -61,8 +83,8 @@ class Victim:
         pending = row.checkpoint_owner == self._desk.me and row.owner != self._desk.me
         taker = row.owner if pending else None
         if taker == self.taker:
-            if self.step is Step.RESTARTING and self._is_drained and not self._desk.stopping:
-                self._resume_anew(now)
+            if not self._desk.stopping:
+                self._undisturbed(now)
             return
         before, self.taker = self.taker, taker
         if self._desk.stopping:
@@ -81,6 +103,8 @@ class Victim:
                 self._look(now)
             case Step.RESTARTING:
                 self._resume_anew(now)
+            case Step.RESTING:
+                self._holding.flush(now)
             case _:
                 pass
 
@@ -99,6 +123,24 @@ class Victim:
         self.step = Step.IDLE
 
     # ---------------------------------------------------------------------------------------- steps
+
+    def _undisturbed(self, now: float) -> None:
+        """Nothing is new of a handoff; somebody may have halted the shard, or let it go on."""
+        if self._holding.row.halted:
+            if self.step in (Step.IDLE, Step.RESTARTING):
+                self._rest(now)
+        elif self.step is Step.RESTING:
+            self._desk.calls.report("shard.resumed", "info", self._holding.key)
+            self._resume(now)
+        elif self.step is Step.RESTARTING and self._is_drained:
+            self._resume_anew(now)
+
+    def _rest(self, now: float) -> None:
+        self.step = Step.RESTING
+        self._desk.calls.report("shard.halted", "warning", self._holding.key)
+        if not self._is_drained and not self._told_to_drain:
+            self._told_to_drain = True
+            self._desk.consumers.drain(now, self._holding.key, "handoff")
 
     def _asked(self, now: float, taker: str) -> None:
         self._desk.calls.report("handoff.asked", "info", self._holding.key, taker=taker)
@@ -148,6 +190,10 @@ class Victim:
         return self._desk.sights.liveness(taker, now) == "dead"
 
     def _drain(self, now: float) -> None:
+        if self._is_drained:
+            self.step = Step.LAST_LOOK
+            self._look(now)
+            return
         self.step = Step.DRAINING
         self._told_to_drain = True
         self._is_drained = False
@@ -171,7 +217,12 @@ class Victim:
 
     def _resume(self, now: float) -> None:
         key = self._holding.key
-        if not self._desk.consumers.has_shutdown_begun(key):
+        if self._holding.row.halted:
+            self._rest(now)
+        elif not self._has_begun:
+            self.step, self._is_drained = Step.IDLE, False
+            self.begin(now)
+        elif not self._desk.consumers.has_shutdown_begun(key):
             self.step = Step.IDLE
             if self._told_to_drain:
                 self._told_to_drain = self._is_drained = False

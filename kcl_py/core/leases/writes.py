@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class WriteKind(StrEnum):
-    """The writes of the protocol."""
+    """The writes of the protocol; the last three are those of repair (`repairs`)."""
 
     CREATE = "create"
     TAKE = "take"
@@ -41,6 +41,9 @@ class WriteKind(StrEnum):
     DELETE = "delete"
     BEAT = "beat"
     APPLICATION = "application"
+    HALT = "halt"
+    RESUME = "resume"
+    SEIZE = "seize"
 
 
 GIVES: Final = frozenset({WriteKind.TRANSFER, WriteKind.RELEASE, WriteKind.END})
@@ -127,7 +130,7 @@ def lease_fields(row: LeaseRow) -> dict[str, FieldValue]:
     """Return every field of a lease row that is set, by name."""
     names = (
         "counter", "checkpoint", "owner", "checkpoint_owner", "nonce", "duration", "offer",
-        "start_at", "root", "paused", "parents", "children", "hash_range",
+        "start_at", "root", "paused", "halted", "parents", "children", "hash_range",
         "owner_switches", "pending",
     )  # fmt: skip
     values = {name: getattr(row, name) for name in names}

@@ -62,8 +62,8 @@ class EndChecker(Watcher):
         position = write.sets.get("checkpoint")
         if position is None:
             row = self._table.store.look(write.key)
-            if not isinstance(row, LeaseRow):
-                return  # The row was deleted, or the table: the write will not be applied.
+            if not isinstance(row, LeaseRow) or row.counter != write.base:
+                return  # Deleted, or moved by somebody else: the write will not be applied.
             position = row.checkpoint
         done = self._stream.logs[write.key].after(position) if isinstance(position, Position) else 0
         if done < view.finished and view.finished > view.began:

@@ -73,6 +73,8 @@ class RecordChecker(Watcher):
         self._begun: dict[tuple[str, int], Change] = {}
         self._finished: dict[tuple[str, str], int] = {}
         self._ended: set[str] = set()
+        self._reset: dict[str, int] = {}
+        self._followed: set[str] = set()
         self.times_delivered: dict[str, dict[int, int]] = {}
 
     def epoch(self, key: str) -> EpochView | None:
@@ -92,6 +94,9 @@ class RecordChecker(Watcher):
             return
         if write.kind in _BEGINS:
             self._begun[write.key, after.counter] = change
+        if write.kind is WriteKind.SEIZE and "checkpoint" in write.sets:
+            self._began_anew(write.key, after)
+            return
         if isinstance(before, LeaseRow):
             if before.checkpoint == after.checkpoint:
                 return
@@ -112,6 +117,13 @@ class RecordChecker(Watcher):
                     f"{write.key}: the checkpoint {after.checkpoint} is ahead of what"
                     f" {change.worker} has finished",
                 )
+
+    def _began_anew(self, key: str, row: LeaseRow) -> None:
+        """Somebody has reset it: what was finished, and what has ended, is so no more."""
+        self._reset[key] = row.counter
+        self._ended.discard(key)
+        self._followed.discard(key)
+        self._finished = {k: place for k, place in self._finished.items() if k[1] != key}
 
     def _check_end(self, change: Change) -> None:
         key = change.write.key
@@ -288,8 +300,9 @@ class RecordChecker(Watcher):
         return place > view.expected and place in self._log(key).floors and may_go_on
 
     def _check_parents(self, key: str, view: EpochView) -> None:
-        if key in self.times_delivered:
+        if key in self._followed or view.token < self._reset.get(key, 0):
             return
+        self._followed.add(key)
         begun = self._begun[key, view.token].after
         assert isinstance(begun, LeaseRow)
         if begun.root or isinstance(begun.checkpoint, Position):

@@ -6,6 +6,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from kcl_py.core.leases import repairs, writes
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.writes import WriteKind
 from kcl_py.testing.seeds.swarm import draw_bad_habits
@@ -66,6 +67,9 @@ class Nemesis:
     def end(self) -> None:
         """Leave a fleet that can go on."""
         self._waits_for.clear()
+        for key, row in self._world.table.lease_rows().items():
+            if row.halted:
+                self._world.table.apply("", repairs.resume(key), self._world.now)
         self._reserve()
 
     def _supervise(self) -> None:
@@ -218,6 +222,28 @@ class Nemesis:
         if isinstance(change.after, LeaseRow):
             names += [change.after.owner or "", change.after.checkpoint_owner or ""]
         return [self._world.workers[name] for name in names if name in self._world.workers]
+
+    # ----------------------------------------------------------------------------------- by hand
+
+    def _meddle(self) -> None:
+        """Somebody halts a shard, resumes it, takes it away, or asks its owner for another."""
+        rows = self._world.table.lease_rows()
+        open_rows = [row for _, row in sorted(rows.items()) if not row.is_finished]
+        if not open_rows:
+            return
+        row = self._rng.choice(open_rows)
+        writes_by_hand = [
+            repairs.halt(row),
+            repairs.resume(row.key),
+            repairs.seize(row, nonce=f"hand#{self._rng.random()}"),
+        ]
+        # Nobody is asked in the name of who is leaving: `kcl leases release` sees that as well.
+        running = [w.worker_id for w in self._world.living() if not w.stopping]
+        takers = [name for name in running if name != row.owner]
+        if takers and row.owner is not None:
+            taker = self._rng.choice(takers)
+            writes_by_hand.append(writes.request(row.key, me=taker, victim=row.owner))
+        self._world.table.apply("", self._rng.choice(writes_by_hand), self._world.now)
 
     # ------------------------------------------------------------------------- stream and user code
 

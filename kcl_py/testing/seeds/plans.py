@@ -50,8 +50,12 @@ DEED_NAMES: Final = (
     "misbehave",
     "trim",
 )
-"""Everything that the nemesis knows how to do."""
+"""What the nemesis does, but for meddling."""
 
+MEDDLE: Final = "meddle"
+"""Somebody writes by hand; apart, so that what a seed does stays what it was."""
+
+MEDDLING_MAX: Final = 20
 _KINDS_MAX: Final = 6
 _TABLE_LOST: Final = 0.04
 _OTHER_DURATION: Final = 0.2
@@ -65,7 +69,7 @@ class Deed:
 
     Attributes:
         at: True time, seconds.
-        name: One of DEED_NAMES.
+        name: One of DEED_NAMES, or MEDDLE.
         seed: Whom it befalls, and for how long.
     """
 
@@ -138,6 +142,17 @@ def draw_plan(seed: int) -> Plan:
         user_records_max=draw_user_records_max(seed),
         giving_up=draw_giving_up(seed),
     )
+
+
+def meddled(plan: Plan) -> Plan:
+    """Let somebody write by hand as well, at random moments; the table stays."""
+    rng = random.Random(f"meddle {plan.seed}")
+    deeds = [
+        Deed(round(rng.uniform(0.0, plan.scale.plague), 3), MEDDLE, rng.getrandbits(32))
+        for _ in range(rng.randint(1, MEDDLING_MAX))
+    ]
+    every = sorted((*plan.deeds, *deeds), key=lambda deed: deed.at)
+    return replace(plan, deeds=tuple(every), ending="heal")
 
 
 def _draw_deeds(rng: random.Random, until: float) -> tuple[Deed, ...]:

@@ -1,0 +1,76 @@
+"""How does a live worker give one lease away? It is asked to, in the name of the one who gets it.
+
+The request of the protocol (section 3) may stand in the row whoever wrote it: the owner reads it
+off its next renewal, drains and hands over, or cancels; whoever it names adopts it, or withdraws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from kcl_py.admin.troubles import Unsafe
+from kcl_py.core.leases import writes
+from kcl_py.core.leases.rows import LeaseRow, WorkerRow, WorkerState
+
+if TYPE_CHECKING:
+    from kcl_py.core.leases.writes import RowWrite
+
+Outcome: TypeAlias = Literal["waiting", "given", "kept", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A worker that could get the lease."""
+
+    worker_id: str
+    leases: int
+
+
+def candidates(
+    workers: Iterable[WorkerRow], leases: Mapping[str, LeaseRow], live: Iterable[str], owner: str
+) -> tuple[Candidate, ...]:
+    """Return who could get a lease of `owner`, those with the fewest leases first.
+
+    Args:
+        workers: All worker rows.
+        leases: All lease rows.
+        live: Workers that were seen to live.
+        owner: Who has it.
+    """
+    living = set(live)
+    found = []
+    for row in workers:
+        held = sum(lease.owner == row.key for lease in leases.values() if not lease.is_finished)
+        has_room = row.lease_max is None or held < row.lease_max
+        is_running = row.state is WorkerState.RUNNING and row.key in living
+        if is_running and has_room and row.key != owner:
+            found.append(Candidate(row.key, held))
+    return tuple(sorted(found, key=lambda each: (each.leases, each.worker_id)))
+
+
+def ask(row: LeaseRow | None, *, owner: str, taker: str) -> RowWrite | None:
+    """Return the write that asks the owner; None: it is asked already.
+
+    Raises:
+        Unsafe: Somebody else has it, or asks for it.
+    """
+    if row is None or row.is_finished:
+        raise Unsafe("the shard was finished meanwhile; there is nothing to release")
+    if (row.owner, row.checkpoint_owner) == (taker, owner):
+        return None
+    if row.owner != owner or row.checkpoint_owner is not None or row.offer is not None:
+        raise Unsafe(f"the lease {row.key} is moving already (owner {row.owner}); look again")
+    return writes.request(row.key, me=taker, victim=owner)
+
+
+def outcome(row: LeaseRow | None, *, owner: str, taker: str) -> Outcome:
+    """Say what became of the request, by the row as it is now."""
+    if row is None or row.is_finished:
+        return "gone"
+    if row.checkpoint_owner == owner and row.owner == taker:
+        return "waiting"
+    if row.actual_owner == owner:
+        return "kept"
+    return "given"
