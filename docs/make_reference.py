@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from iam_reference import iam_page, write_policies
 from testing_reference import testing_page
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -267,6 +268,7 @@ PAGES = {
     "settings.md": settings_page,
     "cli.md": commands_page,
     "testing.md": lambda: testing_page(MADE),
+    "iam.md": lambda: iam_page(MADE),
 }
 
 
@@ -274,3 +276,5 @@ if __name__ == "__main__":
     for page, make in PAGES.items():
         (FOLDER / page).write_text(make(), encoding="utf-8")
         print(f"made {FOLDER.name}/{page}")
+    write_policies()
+    print("made deploy/iam")

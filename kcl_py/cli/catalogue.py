@@ -174,3 +174,24 @@ STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         ),
     }
 )
+
+IAM_SUMMARY: Final = "Say what AWS must allow."
+
+IAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "policy": Entry(
+            "iam:policy",
+            "Print the policy of least privilege as JSON: what the code calls, and no more.",
+            (
+                "kcl iam policy worker --app greeter --stream ARN > worker.json",
+                "kcl iam policy worker --app greeter --stream ARN --no-create-table --kms KEY_ARN",
+                "kcl iam policy producer --stream ARN",
+            ),
+        ),
+    }
+)
+
+GROUPS: Final[Mapping[str, tuple[str, Mapping[str, Entry]]]] = MappingProxyType(
+    {"stream": (STREAM_SUMMARY, STREAM_COMMANDS), "iam": (IAM_SUMMARY, IAM_COMMANDS)}
+)
+"""Commands below a name of their own: its summary, and they."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import typer
 
-from kcl_py.cli.catalogue import COMMANDS, STREAM_COMMANDS, STREAM_SUMMARY, Entry
+from kcl_py.cli.catalogue import COMMANDS, GROUPS, Entry
 from kcl_py.cli.errors import ExitCode, guarded
 from kcl_py.cli.options import with_shared
 
@@ -32,17 +32,19 @@ def make_app(wanted: Collection[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_top)
     _add(app, COMMANDS, wanted)
-    stream = typer.Typer(**_SETTINGS)
-    stream.callback(invoke_without_command=True)(_group)
-    if "stream" in wanted:
-        _add(stream, STREAM_COMMANDS, wanted)
-    app.add_typer(stream, name="stream", help=STREAM_SUMMARY)
+    for name, (summary, entries) in GROUPS.items():
+        group = typer.Typer(**_SETTINGS)
+        group.callback(invoke_without_command=True)(_group)
+        if name in wanted:
+            _add(group, entries, wanted)
+        app.add_typer(group, name=name, help=summary)
     return app
 
 
 def whole_app() -> typer.Typer:
     """With every command in full, for the reference and for shells that complete."""
-    return make_app({*COMMANDS, *STREAM_COMMANDS, "stream"})
+    inside = (name for _, entries in GROUPS.values() for name in entries)
+    return make_app({*COMMANDS, *GROUPS, *inside})
 
 
 def _add(app: typer.Typer, entries: Mapping[str, Entry], wanted: Collection[str]) -> None:

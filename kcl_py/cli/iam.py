@@ -1,0 +1,72 @@
+"""`kcl iam policy`: what must AWS allow to whom?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kcl_py.cli.options import Output, Shared
+from kcl_py.iam import Role
+
+if TYPE_CHECKING:
+    from kcl_py.iam import Scope
+
+
+def policy(
+    shared: Shared,
+    *,
+    role: Annotated[
+        Role, typer.Argument(metavar="ROLE", help="worker, producer, operator or read-only.")
+    ],
+    no_create_table: Annotated[
+        bool,
+        typer.Option("--no-create-table", help="Workers find the lease table made beforehand."),
+    ] = False,
+    kms: Annotated[
+        str | None, typer.Option("--kms", metavar="ARN", help="Key that encrypts the stream.")
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", metavar="ID", help="Of the lease table, if not the stream's."),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="NAMESPACE", help="Metrics go to CloudWatch, there."),
+    ] = None,
+) -> int:
+    """Print the policy of least privilege as JSON: what the code calls, and no more.
+
+    --stream must be an ARN. The lease table is as the settings say (table.name, table.tags, ...).
+    """
+    from kcl_py.cli.output import print_json, print_jsonl
+    from kcl_py.iam import policy as make
+
+    may_create = not no_create_table
+    scope = _scope(shared, create_table=may_create, kms=kms, account=account, metrics=metrics)
+    document = make(role, scope)
+    if shared.form is Output.JSONL:
+        print_jsonl([document])
+    else:
+        print_json(document)
+    return 0
+
+
+def _scope(
+    shared: Shared, *, create_table: bool, kms: str | None, account: str | None, metrics: str | None
+) -> Scope:
+    from kcl_py.iam import Scope
+
+    config = shared.worker_config()
+    return Scope(
+        stream_arn=shared.needed_stream(),
+        table=config.table.name or shared.app,
+        account=account,
+        region=config.region,
+        create_table=create_table and config.table.create,
+        table_tags=bool(config.table.tags),
+        table_backups=config.table.point_in_time_recovery,
+        stream_key=kms,
+        table_key=config.table.kms_key,
+        metrics=metrics,
+    )
