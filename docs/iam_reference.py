@@ -29,7 +29,7 @@ HEAD = """# Permissions
 kcl iam policy worker --app orders-app --stream arn:aws:kinesis:eu-west-1:111122223333:stream/orders
 ```
 
-One table in code, `kcl_py/iam.py`, is the source of that command, of this page, of the files in
+One table, `kcl_py/iam/grants.py`, is the source of that command, of this page, of the files in
 [deploy/iam](../../deploy/iam), and of the roles in the [templates](../../deploy/README.md). The
 tests run a worker, a producer and every command against the engine, record each call with the
 resource that it names, and want what was called and what is allowed to be the same, both ways.

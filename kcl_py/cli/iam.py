@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +35,12 @@ def policy(
         str | None,
         typer.Option("--metrics", metavar="NAMESPACE", help="Metrics go to CloudWatch, there."),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--auto-scaling-group", metavar="NAME", help="Whose lifecycle hook waits for drains."
+        ),
+    ] = None,
 ) -> int:
     """Print the policy of least privilege as JSON: what the code calls, and no more.
 
@@ -42,8 +49,13 @@ def policy(
     from kcl_py.cli.output import print_json, print_jsonl
     from kcl_py.iam import policy as make
 
-    may_create = not no_create_table
-    scope = _scope(shared, create_table=may_create, kms=kms, account=account, metrics=metrics)
+    scope = replace(
+        _scope(shared, may_create_table=not no_create_table),
+        stream_key=kms,
+        account=account,
+        metrics=metrics,
+        group=group,
+    )
     document = make(role, scope)
     if shared.form is Output.JSONL:
         print_jsonl([document])
@@ -52,21 +64,17 @@ def policy(
     return 0
 
 
-def _scope(
-    shared: Shared, *, create_table: bool, kms: str | None, account: str | None, metrics: str | None
-) -> Scope:
+def _scope(shared: Shared, *, may_create_table: bool) -> Scope:
+    """What the settings say."""
     from kcl_py.iam import Scope
 
     config = shared.worker_config()
     return Scope(
         stream_arn=shared.needed_stream(),
         table=config.table.name or shared.app,
-        account=account,
         region=config.region,
-        create_table=create_table and config.table.create,
+        create_table=may_create_table and config.table.create,
         table_tags=bool(config.table.tags),
         table_backups=config.table.point_in_time_recovery,
-        stream_key=kms,
         table_key=config.table.kms_key,
-        metrics=metrics,
     )

@@ -44,7 +44,8 @@ def judged(recorder: Recorder, role: Role) -> None:
 
 def is_ours(grant: Grant) -> bool:
     """Made by a request of ours to Kinesis or DynamoDB; tags are seen in the request."""
-    return grant.needs not in (Needs.STREAM_KEY, Needs.TABLE_KEY, Needs.METRICS)
+    others = (Needs.STREAM_KEY, Needs.TABLE_KEY, Needs.METRICS, Needs.GROUP)
+    return grant.needs not in others
 
 
 def named(call: Call, allowed: set[Call]) -> set[Call]:
