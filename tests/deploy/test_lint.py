@@ -16,7 +16,7 @@ SCRIPTS = [
     for path in (*(ROOT / ".ci").iterdir(), *DEPLOY.rglob("*.sh"))
     if path.is_file() and path.read_bytes().startswith(b"#!")
 ]
-YAML_RULES = "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}"
+YAML_RULES = "{extends: default, rules: {line-length: {max: 150}, document-start: disable}}"
 
 
 def test_the_dockerfile() -> None:
