@@ -44,7 +44,7 @@ def _short(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _short)  # type: ignore[no-untyped-call]  # so in its stubs
+_Loader.add_multi_constructor("!", _short)
 
 
 @dataclass

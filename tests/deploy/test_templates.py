@@ -225,6 +225,16 @@ def test_scaling_follows_the_lag_of_the_application_alone(template: Template) ->
     assert template.properties("FleetIsIdle")["EvaluationPeriods"] == 15
 
 
+@pytest.mark.parametrize("template", [ecs(), ec2()], ids=["ecs", "ec2"])
+def test_nobody_calls_workers_and_they_call_by_tls_alone(template: Template) -> None:
+    group = template.properties("SecurityGroup")
+
+    assert "SecurityGroupIngress" not in group
+    assert [(each["FromPort"], each["ToPort"]) for each in group["SecurityGroupEgress"]] == [
+        (443, 443)
+    ]
+
+
 def test_every_variable_of_a_task_is_a_setting() -> None:
     assert unknown(set(variables(container()))) == set()
 
