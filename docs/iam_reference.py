@@ -32,7 +32,8 @@ kcl iam policy worker --app orders-app --stream arn:aws:kinesis:eu-west-1:111122
 One table, `kcl_py/iam/grants.py`, is the source of that command, of this page, of the files in
 [deploy/iam](../../deploy/iam), and of the roles in the [templates](../../deploy/README.md). The
 tests run a worker, a producer and every command against the engine, record each call with the
-resource that it names, and want what was called and what is allowed to be the same, both ways.
+resource that it names, and want what was called and what is allowed to be the same, both ways;
+`KCL_TEST_RECORD_CALLS=FOLDER` does the same for the whole suite.
 
 | role | is |
 |---|---|"""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -12,3 +15,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+if "KCL_TEST_RECORD_CALLS" in os.environ:
+    from tests.iam import suite
+
+    suite.record(Path(os.environ[suite.VARIABLE]))
+    suite.record_children()

@@ -19,6 +19,7 @@ from kcl_py.errors import ConfigError
 from kcl_py.iam import GRANTS, LEASE_INDEX, Role, Scope, policy
 from tests.cli.typed import Kcl
 from tests.docs.pages import DOCS, ROOT
+from tests.iam import suite
 
 STREAM = "arn:aws:kinesis:eu-west-1:111122223333:stream/people"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/0a1b"
@@ -221,3 +222,13 @@ def test_no_file_of_a_role_that_is_not() -> None:
     found = {path.name for path in Path(ROOT / "deploy" / "iam").iterdir()}
 
     assert found == {f"{role}.json" for role in Role}
+
+
+def test_the_judge_of_the_whole_suite_complains_of_both() -> None:
+    ours = [action for grant in GRANTS for action in grant.actions]
+
+    assert suite.complaints(ours) == []
+    assert suite.complaints([*ours, "kinesis:PutRecord"]) == [
+        "kinesis:PutRecord is called, and in no policy"
+    ]
+    assert "kinesis:GetRecords is in a policy, and never called" in suite.complaints([])
