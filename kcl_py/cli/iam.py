@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kcl_py.cli.options import Output, Shared
+from kcl_py.errors import ConfigError
 from kcl_py.iam import Role
 
 if TYPE_CHECKING:
@@ -41,6 +43,14 @@ def policy(
             "--auto-scaling-group", metavar="NAME", help="Whose lifecycle hook waits for drains."
         ),
     ] = None,
+    letters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--letters",
+            metavar="URL|ARN",
+            help="Dead letters go there: s3://BUCKET/PREFIX, or the ARN of a queue of SQS.",
+        ),
+    ] = None,
 ) -> int:
     """Print the policy of least privilege as JSON: what the code calls, and no more.
 
@@ -49,12 +59,15 @@ def policy(
     from kcl_py.cli.output import print_json, print_jsonl
     from kcl_py.iam import policy as make
 
+    queue, bucket = _letters(letters or ())
     scope = replace(
         _scope(shared, may_create_table=not no_create_table),
         stream_key=kms,
         account=account,
         metrics=metrics,
         group=group,
+        letters_queue=queue,
+        letters_bucket=bucket,
     )
     document = make(role, scope)
     if shared.form is Output.JSONL:
@@ -78,3 +91,12 @@ def _scope(shared: Shared, *, may_create_table: bool) -> Scope:
         table_backups=config.table.point_in_time_recovery,
         table_key=config.table.kms_key,
     )
+
+
+def _letters(places: Sequence[str]) -> tuple[str | None, str | None]:
+    """The queue and the bucket among them; what is neither is refused as a queue."""
+    buckets = [place.removeprefix("s3://") for place in places if place.startswith("s3://")]
+    queues = [place for place in places if not place.startswith("s3://")]
+    if len(buckets) > 1 or len(queues) > 1:
+        raise ConfigError("--letters takes one bucket and one queue; make a policy for each")
+    return next(iter(queues), None), next(iter(buckets), None)

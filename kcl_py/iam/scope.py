@@ -19,6 +19,7 @@ _STREAM: Final = re.compile(
     r"stream/[a-zA-Z0-9_.-]{1,128}"
 )
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
+_QUEUE: Final = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9_.-]+")
 _KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+")
 
 
@@ -31,6 +32,9 @@ class On(StrEnum):
     STREAM_KEY = "the key of the stream"
     TABLE_KEY = "the key of the lease table"
     GROUP = "the Auto Scaling group"
+    QUEUE = "the queue of dead letters"
+    BUCKET = "the bucket of dead letters"
+    LETTERS = "the dead letters in it"
     ALL = "*"
 
 
@@ -45,6 +49,8 @@ class Needs(StrEnum):
     TABLE_KEY = "the lease table is: `table.kms_key`"
     METRICS = "metrics go to CloudWatch: `--metrics`"
     GROUP = "a lifecycle hook waits for drains: `--auto-scaling-group`"
+    QUEUE = "dead letters go to SQS: `--letters ARN`"
+    BUCKET = "dead letters go to S3: `--letters s3://...`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,8 @@ class Scope:
         stream_key, table_key: ARN of the key; None: none, or one that AWS owns.
         metrics: Namespace in CloudWatch; None: no metrics.
         group: Name of the Auto Scaling group, in the place of the lease table; None: none.
+        letters_queue: ARN of a queue; None: no dead letters go there.
+        letters_bucket: `bucket` or `bucket/prefix`; None: none go there.
     """
 
     stream_arn: str
@@ -73,6 +81,8 @@ class Scope:
     table_key: str | None = None
     metrics: str | None = None
     group: str | None = None
+    letters_queue: str | None = None
+    letters_bucket: str | None = None
 
     def __post_init__(self) -> None:
         if not _STREAM.fullmatch(self.stream_arn):
@@ -82,6 +92,11 @@ class Scope:
             )
         if self.account is not None and not _ACCOUNT.fullmatch(self.account):
             raise ConfigError(f"account = {self.account!r} is none; use its 12 digits")
+        if self.letters_queue is not None and not _QUEUE.fullmatch(self.letters_queue):
+            raise ConfigError(
+                f"letters_queue = {self.letters_queue!r} is no ARN of a queue; use "
+                "arn:aws:sqs:REGION:ACCOUNT:NAME"
+            )
         for name in ("stream_key", "table_key"):
             key = getattr(self, name)
             if key is not None and not _KEY.fullmatch(key):
@@ -101,6 +116,8 @@ class Scope:
             Needs.TABLE_KEY: self.table_key is not None,
             Needs.METRICS: self.metrics is not None,
             Needs.GROUP: self.group is not None,
+            Needs.QUEUE: self.letters_queue is not None,
+            Needs.BUCKET: self.letters_bucket is not None,
         }[needs]
 
     def arn(self, on: On) -> str | None:
@@ -110,6 +127,8 @@ class Scope:
         table = f"arn:{partition}:dynamodb:{own}:table/{self.table}" if self.table else None
         # The part that is left open is an id that the service makes up.
         group = f"arn:{partition}:autoscaling:{own}:autoScalingGroup:*"
+        place = (self.letters_bucket or "").strip("/")
+        bucket = f"arn:{partition}:s3:::{place.partition('/')[0]}" if place else None
         return {
             On.STREAM: self.stream_arn,
             On.TABLE: table,
@@ -117,6 +136,9 @@ class Scope:
             On.STREAM_KEY: self.stream_key,
             On.TABLE_KEY: self.table_key,
             On.GROUP: f"{group}:autoScalingGroupName/{self.group}" if self.group else None,
+            On.QUEUE: self.letters_queue,
+            On.BUCKET: bucket,
+            On.LETTERS: f"arn:{partition}:s3:::{place}/*" if place else None,
             On.ALL: "*",
         }[on]
 
@@ -126,6 +148,9 @@ class Scope:
         suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
         if needs is Needs.METRICS and self.metrics is not None:
             return {"StringEquals": {"cloudwatch:namespace": self.metrics}}
+        prefix = (self.letters_bucket or "").strip("/").partition("/")[2]
+        if on is On.BUCKET and prefix:
+            return {"StringLike": {"s3:prefix": f"{prefix}/*"}}
         if on is On.STREAM_KEY:
             return {"StringEquals": {"kms:ViaService": f"kinesis.{region}.{suffix}"}}
         if on is On.TABLE_KEY:

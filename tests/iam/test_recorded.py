@@ -14,6 +14,7 @@ from kcl_py.config import MIB
 from kcl_py.errors import RecordRefused
 from kcl_py.iam import Grant, Needs, Role, grants_of
 from tests.cli.typed import Kcl
+from tests.iam import suite
 from tests.iam.recorder import Call, Recorder, allowed_by
 
 STREAM = "people"
@@ -21,6 +22,9 @@ APP = "greeter"
 FIRST = "shardId-000000000000"
 
 Run = Callable[[str], str]
+
+
+ELSEWHERE = {Needs.STREAM_KEY, Needs.TABLE_KEY, *suite.NOT_THE_ENGINE}
 
 
 class Idle(RecordProcessor):
@@ -44,8 +48,7 @@ def judged(recorder: Recorder, role: Role) -> None:
 
 def is_ours(grant: Grant) -> bool:
     """Made by a request of ours to Kinesis or DynamoDB; tags are seen in the request."""
-    others = (Needs.STREAM_KEY, Needs.TABLE_KEY, Needs.METRICS, Needs.GROUP)
-    return grant.needs not in others
+    return grant.needs not in ELSEWHERE
 
 
 def named(call: Call, allowed: set[Call]) -> set[Call]:
