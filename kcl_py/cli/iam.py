@@ -15,6 +15,32 @@ from kcl_py.iam import Role
 if TYPE_CHECKING:
     from kcl_py.iam import Scope
 
+Key = Annotated[
+    str | None, typer.Option("--kms", metavar="ARN", help="Key that encrypts the stream.")
+]
+Account = Annotated[
+    str | None,
+    typer.Option("--account", metavar="ID", help="Of the lease table, if not the stream's."),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--metrics", metavar="NAMESPACE", help="Metrics go to CloudWatch, there."),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        "--auto-scaling-group", metavar="NAME", help="Whose lifecycle hook waits for drains."
+    ),
+]
+Letters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--letters",
+        metavar="URL|ARN",
+        help="Dead letters go there: s3://BUCKET/PREFIX, or the ARN of a queue of SQS.",
+    ),
+]
+
 
 def policy(
     shared: Shared,
@@ -26,31 +52,11 @@ def policy(
         bool,
         typer.Option("--no-create-table", help="Workers find the lease table made beforehand."),
     ] = False,
-    kms: Annotated[
-        str | None, typer.Option("--kms", metavar="ARN", help="Key that encrypts the stream.")
-    ] = None,
-    account: Annotated[
-        str | None,
-        typer.Option("--account", metavar="ID", help="Of the lease table, if not the stream's."),
-    ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option("--metrics", metavar="NAMESPACE", help="Metrics go to CloudWatch, there."),
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            "--auto-scaling-group", metavar="NAME", help="Whose lifecycle hook waits for drains."
-        ),
-    ] = None,
-    letters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--letters",
-            metavar="URL|ARN",
-            help="Dead letters go there: s3://BUCKET/PREFIX, or the ARN of a queue of SQS.",
-        ),
-    ] = None,
+    kms: Key = None,
+    account: Account = None,
+    metrics: Namespace = None,
+    group: Group = None,
+    letters: Letters = None,
 ) -> int:
     """Print the policy of least privilege as JSON: what the code calls, and no more.
 

@@ -194,6 +194,15 @@ def test_everything_that_the_source_can_call_is_in_a_policy() -> None:
     assert called_in_source() - known == set()
 
 
+def test_nothing_waits_or_pages_by_calls_that_are_not_seen_here() -> None:
+    """boto3's waiters and paginators call under names of their own."""
+    inside = [path.relative_to(ROOT / "kcl_py") for path in (ROOT / "kcl_py").rglob("*.py")]
+    ours = [path for path in inside if not path.as_posix().startswith(ON_THE_MACHINE)]
+    texts = [(ROOT / "kcl_py" / path).read_text(encoding="utf-8") for path in ours]
+
+    assert [text for text in texts if "get_waiter" in text or "get_paginator" in text] == []
+
+
 def test_everything_in_a_policy_that_is_ours_is_called_by_the_source() -> None:
     ours = {action for grant in GRANTS if not grant.by_service for action in grant.actions}
     # Spelled in two parts: f"{which}StreamRetentionPeriod".
