@@ -14,6 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
+from iam_reference import iam_page, write_policies
 from metrics_reference import metrics_page
 from testing_reference import testing_page
 from typer.models import ArgumentInfo, CommandInfo, OptionInfo
@@ -353,6 +354,7 @@ PAGES = {
     "cli.md": commands_page,
     "metrics.md": lambda: metrics_page(MADE),
     "testing.md": lambda: testing_page(MADE),
+    "iam.md": lambda: iam_page(MADE),
 }
 
 
@@ -360,3 +362,5 @@ if __name__ == "__main__":
     for page, make in PAGES.items():
         (FOLDER / page).write_text(make(), encoding="utf-8")
         print(f"made {FOLDER.name}/{page}")
+    write_policies()
+    print("made deploy/iam")

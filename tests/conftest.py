@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import botocore.session
 import pytest
@@ -29,3 +31,10 @@ def botocore_reads_once() -> Iterator[None]:
         once = functools.cache(botocore.session.create_loader)
         patched.setattr(botocore.session, "create_loader", once)
         yield
+
+
+if "KCL_TEST_RECORD_CALLS" in os.environ:
+    from tests.iam import suite
+
+    suite.record(Path(os.environ[suite.VARIABLE]))
+    suite.record_children()

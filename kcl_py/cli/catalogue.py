@@ -14,6 +14,7 @@ from kcl_py.cli.catalogue_operate import (
     CHECKPOINT_COMMANDS,
     CONFIG_COMMANDS,
     DLQ_COMMANDS,
+    IAM_COMMANDS,
     LEASE_COMMANDS,
 )
 from kcl_py.cli.entries import Entry, Group
@@ -215,6 +216,11 @@ GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
             "Look at dead letters, and put them back into their stream.",
             DLQ_COMMANDS,
             ("kcl dlq list dead.jsonl", "kcl dlq redrive dead.jsonl --dry-run"),
+        ),
+        "iam": Group(
+            "Say what AWS must allow.",
+            IAM_COMMANDS,
+            ("kcl iam policy worker --app greeter --stream ARN > worker.json",),
         ),
         "config": Group(
             "Look at the configuration.", CONFIG_COMMANDS, ("kcl config show --config kcl.toml",)

@@ -101,3 +101,17 @@ DLQ_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
         ),
     }
 )
+
+IAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "policy": Entry(
+            "iam:policy",
+            "Print the policy of least privilege as JSON: what the code calls, and no more.",
+            (
+                "kcl iam policy worker --app greeter --stream ARN > worker.json",
+                "kcl iam policy worker --app greeter --stream ARN --no-create-table --kms KEY_ARN",
+                "kcl iam policy producer --stream ARN",
+            ),
+        ),
+    }
+)

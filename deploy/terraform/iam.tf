@@ -1,0 +1,109 @@
+locals {
+  trust = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }]
+  })
+
+  # What kcl iam policy worker prints. Each is JSON, since statements differ in form.
+  statements = compact([
+    jsonencode({
+      Sid      = "DescribeStream"
+      Effect   = "Allow"
+      Action   = ["kinesis:DescribeStreamSummary", "kinesis:ListShards"]
+      Resource = var.stream_arn
+    }),
+    jsonencode({
+      Sid      = "ReadRecords"
+      Effect   = "Allow"
+      Action   = ["kinesis:GetRecords", "kinesis:GetShardIterator"]
+      Resource = var.stream_arn
+    }),
+    jsonencode({
+      Sid      = "ReadLeases"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DescribeTable", "dynamodb:Scan"]
+      Resource = local.table_arn
+    }),
+    jsonencode({
+      Sid    = "HoldLeases"
+      Effect = "Allow"
+      Action = [
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+      ]
+      Resource = local.table_arn
+    }),
+    jsonencode({
+      Sid      = "FindLeases"
+      Effect   = "Allow"
+      Action   = ["dynamodb:Query"]
+      Resource = "${local.table_arn}/index/LeaseOwnerToLeaseKeyIndex"
+    }),
+    var.create_table ? jsonencode({
+      Sid      = "CreateTable"
+      Effect   = "Allow"
+      Action   = ["dynamodb:CreateTable"]
+      Resource = local.table_arn
+    }) : "",
+    jsonencode({
+      Sid       = "PutMetrics"
+      Effect    = "Allow"
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = "*"
+      Condition = { StringEquals = { "cloudwatch:namespace" = var.app_name } }
+    }),
+    var.stream_key_arn == null ? "" : jsonencode({
+      Sid       = "DecryptRecords"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = var.stream_key_arn
+      Condition = { StringEquals = { "kms:ViaService" = "kinesis.${local.arn[3]}.${local.suffix}" } }
+    }),
+    var.table_key_arn == null ? "" : jsonencode({
+      Sid    = "UseTableKey"
+      Effect = "Allow"
+      Action = [
+        "kms:CreateGrant",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey*",
+        "kms:ReEncrypt*",
+      ]
+      Resource  = var.table_key_arn
+      Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${local.region}.${local.suffix}" } }
+    }),
+  ])
+}
+
+# Fetches the image and writes the log; the program never has these rights.
+resource "aws_iam_role" "execution" {
+  name_prefix        = "${substr(var.app_name, 0, 25)}-execution-"
+  assume_role_policy = local.trust
+}
+
+resource "aws_iam_role_policy_attachment" "execution" {
+  role       = aws_iam_role.execution.name
+  policy_arn = "arn:${local.partition}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+}
+
+resource "aws_iam_role" "worker" {
+  name_prefix        = "${substr(var.app_name, 0, 25)}-worker-"
+  assume_role_policy = local.trust
+}
+
+resource "aws_iam_role_policy" "worker" {
+  name = "worker"
+  role = aws_iam_role.worker.id
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for statement in local.statements : jsondecode(statement)]
+  })
+}

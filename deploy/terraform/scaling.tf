@@ -1,0 +1,128 @@
+resource "aws_appautoscaling_target" "tasks" {
+  service_namespace  = "ecs"
+  scalable_dimension = "ecs:service:DesiredCount"
+  resource_id        = "service/${aws_ecs_cluster.this.name}/${aws_ecs_service.workers.name}"
+  min_capacity       = var.tasks_min
+  max_capacity       = var.tasks_max
+}
+
+resource "aws_appautoscaling_policy" "out" {
+  name               = "${var.app_name}-out"
+  policy_type        = "StepScaling"
+  service_namespace  = aws_appautoscaling_target.tasks.service_namespace
+  scalable_dimension = aws_appautoscaling_target.tasks.scalable_dimension
+  resource_id        = aws_appautoscaling_target.tasks.resource_id
+
+  step_scaling_policy_configuration {
+    adjustment_type         = "ChangeInCapacity"
+    metric_aggregation_type = "Maximum"
+    # A new task needs its share first; the lag goes down a while later.
+    cooldown = 180
+
+    step_adjustment {
+      metric_interval_lower_bound = 0
+      metric_interval_upper_bound = 4
+      scaling_adjustment          = 1
+    }
+
+    step_adjustment {
+      metric_interval_lower_bound = 4
+      scaling_adjustment          = 3
+    }
+  }
+}
+
+resource "aws_appautoscaling_policy" "in" {
+  name               = "${var.app_name}-in"
+  policy_type        = "StepScaling"
+  service_namespace  = aws_appautoscaling_target.tasks.service_namespace
+  scalable_dimension = aws_appautoscaling_target.tasks.scalable_dimension
+  resource_id        = aws_appautoscaling_target.tasks.resource_id
+
+  step_scaling_policy_configuration {
+    adjustment_type         = "ChangeInCapacity"
+    metric_aggregation_type = "Maximum"
+    # Each step moves leases.
+    cooldown = 900
+
+    step_adjustment {
+      metric_interval_lower_bound = 0
+      scaling_adjustment          = -1
+    }
+  }
+}
+
+# The lag of this application alone; that of the stream is the worst of all who read it. Counted in
+# thresholds, so that the steps above need no numbers of their own.
+resource "aws_cloudwatch_metric_alarm" "lag" {
+  alarm_name          = "${var.app_name}-scale-out"
+  alarm_description   = "${var.app_name} lags; more tasks are started."
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 2
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_appautoscaling_policy.out.arn]
+
+  metric_query {
+    id          = "thresholds"
+    expression  = "lag / (${var.scale_out_lag_seconds} * 1000)"
+    label       = "Lag in thresholds"
+    return_data = true
+  }
+
+  metric_query {
+    id = "lag"
+
+    metric {
+      namespace   = var.app_name
+      metric_name = local.lag.name
+      dimensions  = { (local.lag.dimension) = local.lag.value }
+      stat        = "Maximum"
+      period      = 60
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "idle" {
+  alarm_name          = "${var.app_name}-scale-in"
+  alarm_description   = "${var.app_name} has little to do; a task is stopped."
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 15
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_appautoscaling_policy.in.arn]
+
+  metric_query {
+    id          = "idle"
+    expression  = "IF(lag < ${var.scale_in_lag_seconds} * 1000 AND cpu < 40, 1, 0)"
+    label       = "No lag, and little CPU"
+    return_data = true
+  }
+
+  metric_query {
+    id = "lag"
+
+    metric {
+      namespace   = var.app_name
+      metric_name = local.lag.name
+      dimensions  = { (local.lag.dimension) = local.lag.value }
+      stat        = "Maximum"
+      period      = 60
+    }
+  }
+
+  metric_query {
+    id = "cpu"
+
+    metric {
+      namespace   = "AWS/ECS"
+      metric_name = "CPUUtilization"
+      dimensions = {
+        ClusterName = aws_ecs_cluster.this.name
+        ServiceName = aws_ecs_service.workers.name
+      }
+      stat   = "Average"
+      period = 60
+    }
+  }
+}

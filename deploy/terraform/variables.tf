@@ -1,0 +1,155 @@
+variable "app_name" {
+  description = "The application; its lease table and the namespace of its metrics have the same name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.app_name))
+    error_message = "app_name is 3 to 255 letters, digits, '_', '-' and '.'."
+  }
+}
+
+variable "stream_arn" {
+  description = "The stream."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[a-zA-Z0-9_.-]{1,128}$", var.stream_arn))
+    error_message = "stream_arn is arn:aws:kinesis:REGION:ACCOUNT:stream/NAME."
+  }
+}
+
+variable "region" {
+  description = "Of workers and lease table; null: that of the stream."
+  type        = string
+  default     = null
+}
+
+variable "account_id" {
+  description = "Of workers and lease table; null: that of the stream."
+  type        = string
+  default     = null
+}
+
+variable "image" {
+  description = "Made FROM deploy/Dockerfile, with your program in /app; best named by its digest."
+  type        = string
+}
+
+variable "processor" {
+  description = "As in kcl run MODULE:THING."
+  type        = string
+}
+
+variable "vpc_id" {
+  type = string
+}
+
+variable "subnet_ids" {
+  description = "With a way to Kinesis, DynamoDB, CloudWatch and the image, by NAT or VPC endpoints."
+  type        = list(string)
+}
+
+variable "assign_public_ip" {
+  type    = bool
+  default = false
+}
+
+variable "cpu" {
+  description = "1024 is one core, and a worker uses no more than one."
+  type        = number
+  default     = 1024
+}
+
+variable "memory" {
+  description = "MiB. The read buffer alone may take 256 (delivery.buffer_bytes)."
+  type        = number
+  default     = 2048
+}
+
+variable "architecture" {
+  type    = string
+  default = "X86_64"
+}
+
+variable "tasks_min" {
+  description = "Two, so that one that goes has somebody to take over at once."
+  type        = number
+  default     = 2
+}
+
+variable "tasks_max" {
+  description = "More than shards is a waste."
+  type        = number
+  default     = 8
+}
+
+variable "spot_weight" {
+  description = "Tasks on Spot for each on demand, beyond the first; 0 is none."
+  type        = number
+  default     = 3
+}
+
+variable "make_table" {
+  description = "Make the lease table here. Else workers do, or somebody else: see create_table."
+  type        = bool
+  default     = true
+}
+
+variable "create_table" {
+  description = "May workers create the lease table."
+  type        = bool
+  default     = false
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the lease table until this is off."
+  type        = bool
+  default     = true
+}
+
+variable "stream_key_arn" {
+  description = "The KMS key that encrypts the stream; null if none of yours does."
+  type        = string
+  default     = null
+}
+
+variable "table_key_arn" {
+  description = "The KMS key that encrypts the lease table; null takes the one that AWS owns."
+  type        = string
+  default     = null
+}
+
+variable "scale_out_lag_seconds" {
+  description = "One more task beyond this lag, three more beyond five times as much."
+  type        = number
+  default     = 60
+}
+
+variable "scale_in_lag_seconds" {
+  description = "One less after 15 minutes below this lag and with little to do."
+  type        = number
+  default     = 5
+}
+
+variable "alarm_lag_seconds" {
+  description = "The lag that somebody should look at."
+  type        = number
+  default     = 300
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics that alarms go to."
+  type        = list(string)
+  default     = []
+}
+
+variable "log_days" {
+  type    = number
+  default = 30
+}
+
+variable "settings" {
+  description = "More settings of the workers, as { KCL_LEASES_DURATION = \"5s\" }."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,9 @@
+"""What must AWS allow to a worker, a producer, an operator, and somebody who only looks?"""
+
+from __future__ import annotations
+
+from kcl_py.iam.grants import GRANTS, Grant, Role, grants_of
+from kcl_py.iam.policies import policy
+from kcl_py.iam.scope import LEASE_INDEX, Needs, On, Scope
+
+__all__ = ["GRANTS", "LEASE_INDEX", "Grant", "Needs", "On", "Role", "Scope", "grants_of", "policy"]
