@@ -63,6 +63,15 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "Show how far behind each shard's checkpoint is, without a worker.",
             ("kcl lag --app orders", "kcl lag --app orders --max 60s -o json"),
         ),
+        "doctor": Entry(
+            "doctor:doctor",
+            "Examine an application: rights, clocks, stream, table, workers, leases, lag; "
+            "change nothing.",
+            (
+                "kcl doctor --app orders --stream orders",
+                "kcl doctor --app orders --stream orders --watch 0s -o json",
+            ),
+        ),
         "put": Entry(
             "put:put",
             "Put one record, and show its shard and sequence number.",
