@@ -63,6 +63,11 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "Show how far behind each shard's checkpoint is, without a worker.",
             ("kcl lag --app orders", "kcl lag --app orders --max 60s -o json"),
         ),
+        "top": Entry(
+            "top:top",
+            "Show workers, shards and lags, live, until Ctrl-C.",
+            ("kcl top --app orders", "kcl top --app orders -o json"),
+        ),
         "doctor": Entry(
             "doctor:doctor",
             "Examine an application: rights, clocks, stream, table, workers, leases, lag; "
