@@ -92,7 +92,7 @@ class Access:
         named = parse_stream(self.shared.stream or application.stream_arn)
         # By its name, as a worker would: an ARN is only needed across accounts.
         address = named if self.shared.stream else StreamAddress(named.name, None, named.region)
-        client: Any = _client(self.shared, self.config, "kinesis", address.region)
+        client: Any = make_client(self.shared, self.config, "kinesis", address.region)
         return StreamAccess(
             self, address, StreamReader(client=client, stream=address), Peeker(client, address)
         )
@@ -175,7 +175,7 @@ def open_access(shared: Shared) -> Access:
 
     config = shared.worker_config()
     name = config.table.name or shared.needed_app()
-    client = _client(shared, config, "dynamodb", None)
+    client = make_client(shared, config, "dynamodb", None)
     tools.check_lease_table(client, name)
     table = LeaseTable(writes=client, reads=client, name=name)
     seen = table.describe()
@@ -191,7 +191,12 @@ def lease_rows(rows: Mapping[str, Row]) -> dict[str, LeaseRow]:
     return {key: row for key, row in rows.items() if isinstance(row, LeaseRow)}
 
 
-def _client(shared: Shared, config: WorkerConfig, service: str, region: str | None) -> Any:  # noqa: ANN401
+def make_client(shared: Shared, config: WorkerConfig, service: str, region: str | None) -> Any:  # noqa: ANN401
+    """A plain client of this service, which repeats nothing by itself.
+
+    Raises:
+        KclError: No credentials, no region, or an endpoint that is none.
+    """
     from kcl_py.aws import tools
 
     url = config.kinesis_endpoint_url if service == "kinesis" else config.dynamodb_endpoint_url

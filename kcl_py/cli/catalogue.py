@@ -51,6 +51,20 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             "Say whether the worker of this machine is alive: exit code 0 or 1, and why.",
             ("KCL_HEALTH_FILE=/tmp/kcl-health kcl health", "kcl health --port 8080 --ready"),
         ),
+        "top": Entry(
+            "top:top",
+            "Show workers, shards and lags, live, until Ctrl-C.",
+            ("kcl top --app orders", "kcl top --app orders -o json"),
+        ),
+        "doctor": Entry(
+            "doctor:doctor",
+            "Examine an application: rights, clocks, stream, table, workers, leases, lag; "
+            "change nothing.",
+            (
+                "kcl doctor --app orders --stream orders",
+                "kcl doctor --app orders --stream orders --watch 0s -o json",
+            ),
+        ),
         "put": Entry(
             "put:put",
             "Put one record, and show its shard and sequence number.",

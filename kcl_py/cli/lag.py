@@ -12,6 +12,8 @@ from kcl_py.cli.options import Output, Shared
 from kcl_py.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kcl_py.admin.lag import Place, ShardLag, Total
     from kcl_py.aws.peeking import Peeker
 
@@ -43,11 +45,16 @@ def lag(
     stream = access.stream(access.application(every))
     rows = lease_rows(every)
     wanted = places(rows, stream.shards())
-    with ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="kcl-lag") as pool:
-        lags = list(pool.map(lambda place: look(stream.peeker, place), wanted))
+    lags = look_at_all(stream.peeker, wanted)
     total = add_up(lags, rows)
     _show(shared, lags, total)
     return _verdict(total, limit)
+
+
+def look_at_all(peeker: Peeker, wanted: Iterable[Place]) -> list[ShardLag]:
+    """Find out the lags of many shards, some at a time."""
+    with ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="kcl-lag") as pool:
+        return list(pool.map(lambda place: look(peeker, place), wanted))
 
 
 def look(peeker: Peeker, place: Place) -> ShardLag:

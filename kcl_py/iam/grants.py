@@ -225,6 +225,14 @@ GRANTS: Final[tuple[Grant, ...]] = (
         why="`kcl stream describe`, `consumers` and `tags`",
     ),
     Grant(
+        sid="KnowLimits",
+        roles=_LOOKERS,
+        actions=("kinesis:DescribeLimits",),
+        on=On.ALL,
+        why="`kcl doctor` warns before the account runs out of shards, and does without it too; "
+        "this action knows no resources",
+    ),
+    Grant(
         sid="ListStreams",
         roles=_LOOKERS,
         actions=("kinesis:ListStreams",),

@@ -62,6 +62,7 @@ def write_the_file_of(page: str) -> str:
 SETTINGS: Final[Mapping[str, Setting]] = {
     "backfill.md": Setting(before={0: A_WORKER_RAN}),
     "configure.md": Setting(before={0: A_WORKER_RAN, 1: write_the_file_of("configure.md")}),
+    "find-out-what-is-wrong.md": Setting(before={0: A_WORKER_RAN}),
     "observe.md": Setting(
         before={0: "kcl stream create people --shards 2 --wait"},
         fills={A_WORKER: f"command {A_WORKER} & until kcl health --ready; do sleep 0.1; done"},

@@ -162,3 +162,22 @@ def headings_of(target: Path, page: Path) -> set[str]:
     text = (page if target == page.parent else target).read_text(encoding="utf-8")
     titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def texts_of(svg: str) -> list[str]:
+    return re.findall(r">([^<>]+)</text>", svg)
+
+
+def test_drawn_pictures_are_as_they_would_be_drawn_now() -> None:
+    sys.path.insert(0, str(DOCS))
+    try:
+        pictures = importlib.import_module("make_pictures").PICTURES
+    finally:
+        sys.path.remove(str(DOCS))
+    for name, draw in pictures.items():
+        drawn = (DOCS / "pictures" / name).read_text(encoding="utf-8")
+        # What it says; how that is spelled as SVG is for the library that draws.
+        assert texts_of(drawn) == texts_of(draw()), "run: python docs/make_pictures.py"
+        assert len(texts_of(drawn)) > len("many")
+        outside = set(re.findall(r"https?://[^\s\"')]+", drawn)) - {"http://www.w3.org/2000/svg"}
+        assert outside == set()

@@ -9,6 +9,8 @@ import pytest
 
 from kcl_py import LeaseConfig, Producer, ProducerConfig, RecordProcessor, TableConfig, Worker
 from kcl_py.aws.lease_table import LeaseTable
+from kcl_py.aws.names import StreamAddress
+from kcl_py.aws.probing import Prober
 from kcl_py.aws.table_setup import create_request
 from kcl_py.cli.catalogue import STREAM_COMMANDS
 from kcl_py.config import MIB
@@ -165,6 +167,7 @@ def test_an_operator_may_do_what_the_commands_do_and_no_more(
     type_all(kcl, LOOKS)
     type_all(kcl, [line.replace("SHARD", shard).replace("APP", APP) for line in REPAIRS])
     after_trouble(recorder)
+    ask_for_limits(recorder, Role.OPERATOR)
     type_all(kcl, [DELETE])
 
     judged(recorder, Role.OPERATOR)
@@ -201,6 +204,17 @@ def first_of(worker: Worker, wanted: set[str]) -> str | None:
     )
 
 
+def ask_for_limits(recorder: Recorder, role: Role) -> None:
+    """As `kcl doctor` does, whose other calls are those of a worker."""
+    prober = Prober(
+        kinesis=recorder.client("kinesis", role),
+        dynamodb=recorder.client("dynamodb", role),
+        stream=StreamAddress(STREAM, None, None),
+        table_name=APP,
+    )
+    assert prober.shard_limits() is not None
+
+
 def after_trouble(recorder: Recorder) -> None:
     """What is done after a write that got no answer, or was refused without one."""
     client = recorder.client("dynamodb", Role.OPERATOR)
@@ -218,6 +232,7 @@ def test_somebody_who_only_looks_may_look_at_everything_and_change_nothing(
     become(recorder, Role.READ_ONLY, monkeypatch)
 
     type_all(kcl, LOOKS)
+    ask_for_limits(recorder, Role.READ_ONLY)
 
     judged(recorder, Role.READ_ONLY)
 

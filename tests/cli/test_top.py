@@ -1,0 +1,94 @@
+"""What does `kcl top` show, live and once?"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kcl_py.cli.top_picture import BLOCKS, blocks
+from kcl_py.local.process import EngineProcess
+from tests.cli.fleets import App, eventually
+from tests.cli.typed import Kcl
+
+FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
+
+
+@pytest.fixture
+def app(at_engine: EngineProcess, clients: Mapping[str, Any]) -> App:
+    made = App(at_engine.endpoint_url, clients)
+    made.create_stream(2)
+    return made
+
+
+def test_once_it_says_who_has_what_and_how_far_behind(kcl: Kcl, app: App) -> None:
+    app.put("a", "b", "c")
+    with app.worker() as worker:
+        eventually(lambda: app.is_synced and len(app.seen) == 3)
+        drawn = kcl("top", "--app", app.name)
+        facts = json.loads(kcl("top", "--app", app.name, "-o", "json").out)
+
+    assert "1 worker " in drawn.out
+    assert FIRST in drawn.out
+    assert SECOND in drawn.out
+    assert [row["worker"] for row in facts["workers"]] == [worker.worker_id]
+    assert {row["owner"] for row in facts["leases"]} == {worker.worker_id}
+    assert all(row["lag"] is not None for row in facts["leases"])
+
+
+def test_an_application_that_is_not_there(kcl: Kcl, app: App) -> None:
+    assert kcl("top", "--app", app.name).failed(3, f"no lease table {app.name}")
+
+
+def test_on_a_terminal_it_draws_until_it_is_interrupted(app: App, at_engine: EngineProcess) -> None:
+    app.run_until(lambda: app.is_synced)
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kcl_py", "top", "--app", app.name],
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "40"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        drawn = b""
+        while drawn.count(SECOND.encode()) < 2:
+            drawn += os.read(ours, 65536)
+        child.send_signal(signal.SIGINT)
+        while _read(ours):
+            pass
+        assert child.wait(60) == 0
+    finally:
+        child.kill()
+        os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn.decode())
+    assert "0 workers" in text
+    assert "nobody" in text
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # what Linux says of a terminal that nobody holds any more
+        return b""
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30))
+def test_blocks_are_as_many_as_values_and_in_their_order(values: list[float]) -> None:
+    drawn = blocks(values)
+    heights = [BLOCKS.index(block) for block in drawn]
+    assert len(drawn) == len(values)
+    pairs = itertools.permutations(zip(values, heights, strict=True), 2)
+    assert all(low <= high for (one, low), (other, high) in pairs if one < other)
