@@ -151,7 +151,7 @@ def test_whatever_happens_it_ends_after_a_stop_and_nobody_runs_twice(
 # --------------------------------------------------------------------------------- what is passed
 
 
-def test_a_child_is_told_the_same_but_the_number(tmp_path: Path) -> None:
+def test_a_child_is_told_the_same_but_the_number(bare: None, tmp_path: Path) -> None:
     shared = Shared(
         app="a", stream="s", region="eu-west-1", output=Output.JSON, debug=True, yes=True,
         log_format=LogFormat.JSON, log_level=LogLevel.ERROR, timeout="5s",
