@@ -30,6 +30,12 @@ locals {
       Resource = local.table_arn
     }),
     jsonencode({
+      Sid      = "FindJava"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DescribeTable"]
+      Resource = "${local.table_arn}-CoordinatorState"
+    }),
+    jsonencode({
       Sid    = "HoldLeases"
       Effect = "Allow"
       Action = [

@@ -91,6 +91,7 @@ def _scope(shared: Shared, *, may_create_table: bool) -> Scope:
     return Scope(
         stream_arn=shared.needed_stream(),
         table=config.table.name or shared.app,
+        app=shared.app,
         region=config.region,
         create_table=may_create_table and config.table.create,
         table_tags=bool(config.table.tags),

@@ -85,6 +85,13 @@ GRANTS: Final[tuple[Grant, ...]] = (
         "`kcl leases` shows",
     ),
     Grant(
+        sid="FindJava",
+        roles=_WORKER,
+        actions=("dynamodb:DescribeTable",),
+        on=On.JAVA_TABLE,
+        why="a worker refuses to start beside a Java KCL; there is no such table otherwise",
+    ),
+    Grant(
         sid="HoldLeases",
         roles=_WORKER,
         actions=(

@@ -18,6 +18,9 @@ _STREAM: Final = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):kinesis:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
     r"stream/[a-zA-Z0-9_.-]{1,128}"
 )
+JAVA_SUFFIX: Final = "-CoordinatorState"
+"""Source: CoordinatorStateTableConfig of the Java KCL 3.0 to 3.4."""
+
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _QUEUE: Final = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9_.-]+")
 _KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+")
@@ -29,6 +32,7 @@ class On(StrEnum):
     STREAM = "the stream"
     TABLE = "the lease table"
     INDEX = "the index of the lease table"
+    JAVA_TABLE = "the table in which a Java KCL 3.0 to 3.4 of that name would keep its leader"
     STREAM_KEY = "the key of the stream"
     TABLE_KEY = "the key of the lease table"
     GROUP = "the Auto Scaling group"
@@ -60,6 +64,7 @@ class Scope:
     Attributes:
         stream_arn: The stream.
         table: Name of the lease table; None: nothing is said of leases (a producer).
+        app: Name of the application; None: that of the lease table.
         account: Of the lease table; None: that of the stream.
         region: Of the lease table; None: that of the stream.
         create_table, table_tags, table_backups: As in `TableConfig`.
@@ -72,6 +77,7 @@ class Scope:
 
     stream_arn: str
     table: str | None = None
+    app: str | None = None
     account: str | None = None
     region: str | None = None
     create_table: bool = True
@@ -124,7 +130,9 @@ class Scope:
         """The ARN of a resource; None: this policy is about none of that kind."""
         partition, region, account = self._place()
         own = f"{self.region or region}:{self.account or account}"
-        table = f"arn:{partition}:dynamodb:{own}:table/{self.table}" if self.table else None
+        tables = f"arn:{partition}:dynamodb:{own}:table"
+        table = f"{tables}/{self.table}" if self.table else None
+        java = f"{tables}/{self.app or self.table}{JAVA_SUFFIX}" if self.table else None
         # The part that is left open is an id that the service makes up.
         group = f"arn:{partition}:autoscaling:{own}:autoScalingGroup:*"
         place = (self.letters_bucket or "").strip("/")
@@ -133,6 +141,7 @@ class Scope:
             On.STREAM: self.stream_arn,
             On.TABLE: table,
             On.INDEX: f"{table}/index/{LEASE_INDEX}" if table else None,
+            On.JAVA_TABLE: java,
             On.STREAM_KEY: self.stream_key,
             On.TABLE_KEY: self.table_key,
             On.GROUP: f"{group}:autoScalingGroupName/{self.group}" if self.group else None,

@@ -16,7 +16,7 @@ from typing import Any, Final
 import boto3.session
 import pytest
 
-from kcl_py.iam import LEASE_INDEX, Grant, On, Role
+from kcl_py.iam import JAVA_SUFFIX, LEASE_INDEX, Grant, On, Role
 from kcl_py.local import Engine
 from kcl_py.local.engine import EngineSettings
 from kcl_py.local.environment import REGION
@@ -156,6 +156,7 @@ def allowed_by(grants: list[Grant], stream: str, table: str) -> set[Call]:
         On.STREAM: f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{stream}",
         On.TABLE: _table_arn(table, None),
         On.INDEX: _table_arn(table, LEASE_INDEX),
+        On.JAVA_TABLE: _table_arn(f"{table}{JAVA_SUFFIX}", None),
         On.ALL: "*",
     }
     return {

@@ -14,9 +14,10 @@ import botocore.session
 import pytest
 
 from kcl_py.aws.attributes import INDEX
+from kcl_py.aws.java_rows import LEGACY_TABLE_SUFFIX
 from kcl_py.cli.catalogue_operate import IAM_COMMANDS
 from kcl_py.errors import ConfigError
-from kcl_py.iam import GRANTS, LEASE_INDEX, Role, Scope, policy
+from kcl_py.iam import GRANTS, JAVA_SUFFIX, LEASE_INDEX, Role, Scope, policy
 from tests.cli.typed import Kcl
 from tests.docs.pages import DOCS, ROOT
 from tests.iam import suite
@@ -89,7 +90,10 @@ def test_keys_may_be_used_through_their_service_alone() -> None:
 def test_what_is_not_asked_for_is_not_given() -> None:
     least = whole(Role.WORKER, create_table=False, table_tags=True, table_backups=True)
 
-    assert set(least) == {"DescribeStream", "ReadRecords", "ReadLeases", "HoldLeases", "FindLeases"}
+    assert set(least) == {
+        *("DescribeStream", "ReadRecords", "ReadLeases"),
+        *("FindJava", "HoldLeases", "FindLeases"),
+    }
     assert set(whole(Role.PRODUCER)) == {"DescribeStream", "PutRecords"}
 
 
@@ -132,8 +136,8 @@ def test_names_of_statements_are_unique_and_of_letters() -> None:
     assert all(grant.why and grant.roles for grant in GRANTS)
 
 
-def test_the_index_is_that_of_the_lease_table() -> None:
-    assert LEASE_INDEX == INDEX
+def test_names_are_those_that_the_worker_asks_for() -> None:
+    assert (LEASE_INDEX, JAVA_SUFFIX) == (INDEX, LEGACY_TABLE_SUFFIX)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +215,7 @@ def test_the_command_prints_the_policy_of_the_settings(kcl: Kcl) -> None:
     typed = kcl("iam", "policy", "worker", *at, "--set", "table.name=other", "--kms", KEY)
 
     assert typed.code == 0
-    scope = Scope(stream_arn=STREAM, table="other", stream_key=KEY)
+    scope = Scope(stream_arn=STREAM, table="other", app="greeter", stream_key=KEY)
     assert json.loads(typed.out) == policy(Role.WORKER, scope)
 
 

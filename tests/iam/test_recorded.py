@@ -81,6 +81,11 @@ def test_a_worker_may_do_what_it_does_and_no_more(recorder: Recorder) -> None:
             TableName=APP, Key={"leaseKey": {"S": "shardId-000000000001"}}
         )
         recorder.wait_for(Role.WORKER, "dynamodb:GetItem")
+    # The next one finds the table there.
+    with Worker(
+        app_name=APP, stream=STREAM, processor=Idle, config=config, session=session
+    ) as second:
+        eventually(lambda: second.status().state == "running")
 
     judged(recorder, Role.WORKER)
 
