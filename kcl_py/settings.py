@@ -266,4 +266,8 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
     if hint is not None:
         return f"; {hint}"
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else "; kcl_py.config lists all"
+    return (
+        f"; did you mean {near[0]!r}?"
+        if near
+        else "; kcl_py.config lists all, as does `kcl config show`"
+    )

@@ -77,6 +77,11 @@ def make_client(
     except ValueError as error:
         if isinstance(error, BotoCoreError):
             raise
+        if endpoint_url is None:
+            raise ConfigError(
+                f"the endpoint of {service} is no URL; look at AWS_ENDPOINT_URL, at "
+                f"AWS_ENDPOINT_URL_{service.upper()}, in the files of AWS, and at the region"
+            ) from None
         raise ConfigError(f"the endpoint {endpoint_url!r} of {service} is no URL") from None
 
 

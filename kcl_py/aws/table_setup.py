@@ -157,8 +157,9 @@ def _refuse_legacy(client: DynamoDBClient, app_name: str, patience: Patience) ->
 
 def _how_to_create(name: str) -> str:
     return (
-        f"there is no table {name} and table.create is off; allow it, or create one with the "
-        f"partition key {KEY} (S) and the index {INDEX} ({OWNER} (S), {KEY} (S), KEYS_ONLY)"
+        f"there is no table {name} and table.create is off; set table.create=true, or "
+        f"create one with the partition key {KEY} (S) and "
+        f"the index {INDEX} ({OWNER} (S), {KEY} (S), KEYS_ONLY)"
     )
 
 

@@ -172,7 +172,10 @@ def _named(shared: Shared, names: list[str]) -> tuple[str, str | None]:
         return first, rest[0] if rest else None
     if len(names) == 2:  # noqa: PLR2004
         if names[0] != shared.stream:
-            raise ConfigError(f"two streams are named, {names[0]} and {shared.stream}; name one")
+            raise ConfigError(
+                f"two streams are named, {names[0]} and, by --stream or "
+                f"KCL_STREAM, {shared.stream}; name one"
+            )
         return shared.stream, names[1]
     file = names[0] if names and names[0] != shared.stream else None
     return shared.stream, file

@@ -58,7 +58,10 @@ def _named(shared: Shared, names: list[str]) -> tuple[str, bytes]:
             stream = shared.needed_stream()
         case [stream, data]:
             if shared.stream is not None and shared.stream != stream:
-                raise ConfigError(f"two streams are named, {stream} and {shared.stream}; name one")
+                raise ConfigError(
+                    f"two streams are named, {stream} and, by --stream or "
+                    f"KCL_STREAM, {shared.stream}; name one"
+                )
         case []:
             raise ConfigError("there is nothing to put; give text, @FILE, or - for stdin")
         case _:

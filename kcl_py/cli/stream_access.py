@@ -31,7 +31,10 @@ def open_stream(shared: Shared, name: str | None = None) -> Stream:
     from kcl_py.streams import Stream
 
     if name is not None and shared.stream is not None and name != shared.stream:
-        raise ConfigError(f"two streams are named, {name} and {shared.stream}; name one")
+        raise ConfigError(
+            f"two streams are named, {name} and, by --stream or "
+            f"KCL_STREAM, {shared.stream}; name one"
+        )
     return Stream(name or shared.needed_stream(), **reached(shared))
 
 

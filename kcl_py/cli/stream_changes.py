@@ -12,7 +12,7 @@ from kcl_py.cli.stream_looks import SHARD_COLUMNS, Name
 from kcl_py.errors import ConfigError
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the stream is ACTIVE again.")]
-Shard = Annotated[str, typer.Argument(metavar="SHARD", help="Id of an open shard.")]
+Shard = Annotated[str, typer.Argument(metavar="SHARD", help="Id of an open shard of --stream.")]
 
 SECONDS_PER_HOUR = 3600
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kcl_py.aws.table_setup import create_request
+from kcl_py.cli import doctor
 from kcl_py.config import TableConfig
 from kcl_py.local.process import EngineProcess
 from tests.cli.fleets import App, eventually
@@ -242,3 +244,30 @@ def test_a_wrong_duration_is_named(kcl: Kcl, app: App) -> None:
     assert kcl("doctor", "--app", app.name, "--stream", app.name, "--watch", "soon").failed(
         2, "--watch soon"
     )
+
+
+def test_looking_at_lags_for_long_is_no_wrong_clock(
+    kcl: Kcl, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+
+    def pass_by(seconds: float) -> None:
+        now[0] += seconds
+
+    def slow_lags(*_: object) -> list[Any]:
+        pass_by(60.0)
+        return []
+
+    def read() -> float:
+        return now[0]
+
+    clock = SimpleNamespace(monotonic=read, time=read, sleep=pass_by)
+    monkeypatch.setattr(doctor, "time", clock)
+    monkeypatch.setattr(doctor, "_lags", slow_lags)
+    app.run_until(lambda: app.is_synced)
+    update(app, FIRST, "SET leaseOwner = :o", values={":o": {"S": "killed"}})
+
+    typed, bad = examine(kcl, app)
+
+    assert now[0] > 1060.0 + doctor.RATE_SECONDS_MIN, typed.err
+    assert "clock rate" not in bad
