@@ -66,10 +66,13 @@ def dumping_on_signal(dump: Callable[[], None]) -> Iterator[None]:
     """Let SIGUSR1 call `dump`, in a thread of its own, inside the block. Main thread only.
 
     Left alone where somebody handles that signal already, and where there is none (Windows).
+    Afterwards it is ignored: one that comes late must not end the process.
     """
     number = getattr(signal, "SIGUSR1", None)
     is_ours = threading.current_thread() is threading.main_thread()
-    if number is None or not is_ours or signal.getsignal(number) is not signal.SIG_DFL:
+    # Who started this process may have left it ignored; then nobody handles it either.
+    free = (signal.SIG_DFL, signal.SIG_IGN)
+    if number is None or not is_ours or signal.getsignal(number) not in free:
         yield
         return
     wanted: queue.SimpleQueue[str] = queue.SimpleQueue()  # safe in signal handlers
@@ -84,7 +87,6 @@ def dumping_on_signal(dump: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        # Ignored from here on: one that comes late must not end the process.
         signal.signal(number, signal.SIG_IGN)
         wanted.put("")
 

@@ -18,6 +18,7 @@ from kcl_py.cli.main import main
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl, Typed
 
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 LEFT_ALONE = ("PATH", "HOME", "LANG", "PYTHONPATH", "TMPDIR")
 
 
@@ -40,7 +41,7 @@ def kcl(bare: None, capsys: pytest.CaptureFixture[str]) -> Iterator[Kcl]:
     logger = logging.getLogger("kcl_py")
     before = (list(logger.handlers), logger.level, logger.propagate)
     shown = warnings.showwarning
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in HANDLED}
 
     def type_it(*arguments: str) -> Typed:
         code = main(arguments)

@@ -65,7 +65,7 @@ def texts(lines: list[str]) -> list[str]:
     ("line", "expected"),
     [
         ("kcl ", {*COMMANDS, *GROUPS}),
-        ("kcl t", {"tail"}),
+        ("kcl t", {"tail", "top"}),
         ("kcl stream ", set(STREAM_COMMANDS)),
         ("kcl stream re", {"retention"}),
         ("kcl --v", {"--version"}),

@@ -157,6 +157,17 @@ def test_sigusr1_dumps_as_often_as_it_comes_and_ends_nothing() -> None:
         assert child.wait(20) == 0
 
 
+def test_sigusr1_that_was_left_ignored_is_free() -> None:
+    heard = threading.Event()
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        with dumping_on_signal(heard.set):
+            signal.raise_signal(signal.SIGUSR1)
+            assert heard.wait(20)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_sigusr1_of_somebody_else_is_left_alone() -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _frame: heard.append(number))
