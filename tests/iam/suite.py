@@ -53,11 +53,12 @@ def record(folder: Path) -> None:
 def record_children() -> None:
     """Let engines in processes of their own do the same: they are started by this file."""
     start = subprocess.Popen
+    folder = os.environ[VARIABLE]  # a test may take it away
 
     def started(command: Any, **settings: Any) -> Any:
         if ENGINE in command:
             command = ["tests.iam.suite" if part == ENGINE else part for part in command]
-            settings["env"] = {**os.environ, "PYTHONPATH": str(ROOT)}
+            settings["env"] = {**os.environ, VARIABLE: folder, "PYTHONPATH": str(ROOT)}
         return start(command, **settings)
 
     class Recorded:
