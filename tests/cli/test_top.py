@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import pty
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +15,7 @@ from hypothesis import strategies as st
 from kcl_py.cli.top_picture import BLOCKS, blocks
 from kcl_py.local.process import EngineProcess
 from tests.cli.fleets import App, eventually
+from tests.cli.terminal import Terminal, programs_in
 from tests.cli.typed import Kcl
 
 FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
@@ -51,38 +47,21 @@ def test_an_application_that_is_not_there(kcl: Kcl, app: App) -> None:
     assert kcl("top", "--app", app.name).failed(3, f"no lease table {app.name}")
 
 
-def test_on_a_terminal_it_draws_until_it_is_interrupted(app: App, at_engine: EngineProcess) -> None:
+def test_on_a_terminal_it_draws_until_it_is_interrupted(
+    app: App, at_engine: EngineProcess, tmp_path: Path
+) -> None:
     app.run_until(lambda: app.is_synced)
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "kcl_py", "top", "--app", app.name],
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "40"},
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        drawn = b""
-        while drawn.count(SECOND.encode()) < 2:
-            drawn += os.read(ours, 65536)
-        child.send_signal(signal.SIGINT)
-        while _read(ours):
-            pass
-        assert child.wait(60) == 0
-    finally:
-        child.kill()
-        os.close(ours)
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn.decode())
-    assert "0 workers" in text
-    assert "nobody" in text
+    path = programs_in(tmp_path / "bin")
+    environment = {**at_engine.environment, "PATH": path, "TERM": "xterm", "COLUMNS": "160"}
+    with Terminal(["kcl", "top", "--app", app.name], {**environment, "LINES": "40"}) as terminal:
+        first = terminal.until(SECOND)
+        terminal.until(SECOND)  # drawn again
+        terminal.type("\x03")
+        terminal.rest()
 
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # what Linux says of a terminal that nobody holds any more
-        return b""
+        assert terminal.code == 0
+    assert "0 workers" in first
+    assert "nobody" in first
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30))
