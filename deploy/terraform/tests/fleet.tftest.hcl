@@ -39,7 +39,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(local.statements) == 6
+    condition     = length(local.statements) == 7
     error_message = "no more is granted than was asked for"
   }
 }
@@ -67,7 +67,7 @@ run "everything" {
   }
 
   assert {
-    condition     = length(local.statements) == 9
+    condition     = length(local.statements) == 10
     error_message = "creating the table and both keys are granted"
   }
 
