@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 
-def pushed(kinesis: KinesisClient, consumer_arn: str) -> Iterator[Any]:
+def pushed(kinesis: KinesisClient, consumer_arn: str) -> Generator[Any, None, None]:
     subscribed = kinesis.subscribe_to_shard(
         ConsumerARN=consumer_arn,
         ShardId="shardId-000000000000",
         StartingPosition={"Type": "TRIM_HORIZON"},
     )
-    for event in subscribed["EventStream"]:
-        yield from event["SubscribeToShardEvent"]["Records"]
-    subscribed["EventStream"].close()
+    with closing(subscribed["EventStream"]) as events:  # also for who wants no more of them
+        for event in events:
+            yield from event["SubscribeToShardEvent"]["Records"]

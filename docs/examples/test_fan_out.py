@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import islice
 
 from kcl_py.local import Engine
@@ -20,7 +21,9 @@ def test_records_are_pushed() -> None:
         while _status(kinesis, arn) != "ACTIVE":
             """It is being made."""
 
-        assert [record["Data"] for record in islice(pushed(kinesis, arn), 2)] == [b"ada", b"alan"]
+        with closing(pushed(kinesis, arn)) as records:
+            assert [record["Data"] for record in islice(records, 2)] == [b"ada", b"alan"]
+        kinesis.close()
 
 
 def _status(kinesis: object, arn: str) -> str:
