@@ -15,8 +15,8 @@ from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.terminal_theme import MONOKAI
 
 from kcl_py.admin.lag import FROM_OLDEST, Place, ShardLag
-from kcl_py.cli.table_view import TableView
-from kcl_py.cli.top_picture import HISTORY_LOOKS, Looks, picture
+from kcl_py.cli.looking.table_view import TableView
+from kcl_py.cli.looking.top_picture import HISTORY_LOOKS, Looks, picture
 from kcl_py.core.leases.rows import LeaseRow, Row, Sentinel, WorkerRow
 from kcl_py.records import Position
 

@@ -33,8 +33,8 @@ from kcl_py import (
 )
 from kcl_py._kcl_names import KCL_NAMES
 from kcl_py.cli.catalogue import GROUPS
+from kcl_py.cli.commands import with_shared
 from kcl_py.cli.main import whole_app
-from kcl_py.cli.options import with_shared
 from kcl_py.config import NoticeConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import env_name, known_settings, parse_setting

@@ -28,7 +28,7 @@ EXAMPLES: Final = (
 COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "run": Entry(
-            "run:run",
+            "running.run:run",
             "Run a worker until SIGTERM or Ctrl-C, which stop it cleanly.",
             (
                 "kcl run people:Greeter --app greeter --stream people",
@@ -37,27 +37,27 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "lag": Entry(
-            "lag:lag",
+            "looking.lag:lag",
             "Show how far behind each shard's checkpoint is, without a worker.",
             ("kcl lag --app orders", "kcl lag --app orders --max 60s -o json"),
         ),
         "workers": Entry(
-            "workers:workers",
+            "looking.workers:workers",
             "Show the workers of an application: leases, last sign of life, lease duration.",
             ("kcl workers --app orders",),
         ),
         "health": Entry(
-            "health:health",
+            "running.health:health",
             "Say whether the worker of this machine is alive: exit code 0 or 1, and why.",
             ("KCL_HEALTH_FILE=/tmp/kcl-health kcl health", "kcl health --port 8080 --ready"),
         ),
         "top": Entry(
-            "top:top",
+            "looking.top:top",
             "Show workers, shards and lags, live, until Ctrl-C.",
             ("kcl top --app orders", "kcl top --app orders -o json"),
         ),
         "doctor": Entry(
-            "doctor:doctor",
+            "looking.doctor:doctor",
             "Examine an application: rights, clocks, stream, table, workers, leases, lag; "
             "change nothing.",
             (
@@ -66,7 +66,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "put": Entry(
-            "put:put",
+            "producing.put:put",
             "Put one record, and show its shard and sequence number.",
             (
                 "kcl put orders '{\"id\": 1}' --key ann",
@@ -75,7 +75,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "produce": Entry(
-            "produce:produce",
+            "producing.produce:produce",
             "Put records from a file, stdin or a demo into a stream.",
             (
                 "kcl produce orders orders.jsonl --key customer.id --failed failed.jsonl",
@@ -86,7 +86,7 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "tail": Entry(
-            "tail:tail",
+            "streams.tail:tail",
             "Show records of a stream, without leases or checkpoints.",
             (
                 "kcl tail orders --follow",
@@ -95,22 +95,22 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "decode": Entry(
-            "tail:decode",
+            "streams.tail:decode",
             "Show data that is base64 on stdin, one record per line.",
             ("echo eyJhIjoxfQ== | kcl decode", "kcl decode --decode hex < records.txt"),
         ),
         "demo": Entry(
-            "demo:demo",
+            "demo.demo:demo",
             "Run a fleet on this machine through kill -9, SIGTERM, a join, a split and a merge.",
             ("kcl demo", "kcl demo --fast --keep"),
         ),
         "local": Entry(
-            "local:local",
+            "running.local:local",
             "Serve Kinesis and DynamoDB on 127.0.0.1 until stopped, or while a command runs.",
             ("kcl local -- bash", "kcl local -- python put_people.py", "kcl local --data streams"),
         ),
         "completion": Entry(
-            "completion:completion",
+            "completion.command:completion",
             "Print what makes a shell complete commands, flags and their values.",
             (
                 "kcl completion bash >> ~/.bashrc",
@@ -124,27 +124,27 @@ COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
 STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "create": Entry(
-            "stream_changes:create",
+            "streams.changes:create",
             "Create a stream.",
             ("kcl stream create orders --shards 4 --if-missing --wait",),
         ),
         "list": Entry(
-            "stream_looks:list_",
+            "streams.looks:list_",
             "List the names of all streams of this account and region.",
             ("kcl stream list -o jsonl",),
         ),
         "describe": Entry(
-            "stream_looks:describe",
+            "streams.looks:describe",
             "Show a stream: settings, tags, registered consumers, and all shards.",
             ("kcl stream describe orders --json",),
         ),
         "graph": Entry(
-            "stream_looks:graph",
+            "streams.looks:graph",
             "Draw how the shards of a stream descend from each other.",
             ("kcl stream graph orders", "kcl stream graph orders -f svg > orders.svg"),
         ),
         "split": Entry(
-            "stream_changes:split",
+            "streams.changes:split",
             "Split a shard in two.",
             (
                 "kcl stream split shardId-000000000000 --stream orders --wait",
@@ -152,32 +152,32 @@ STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "merge": Entry(
-            "stream_changes:merge",
+            "streams.changes:merge",
             "Merge two shards whose hash keys are neighbours.",
             ("kcl stream merge shardId-000000000001 shardId-000000000002 --stream orders",),
         ),
         "scale": Entry(
-            "stream_changes:scale",
+            "streams.changes:scale",
             "Change the number of shards.",
             ("kcl stream scale 8 --stream orders --wait --timeout 10m",),
         ),
         "mode": Entry(
-            "stream_changes:mode",
+            "streams.changes:mode",
             "Change who decides on the number of shards: you, or the service.",
             ("kcl stream mode on-demand --stream orders",),
         ),
         "retention": Entry(
-            "stream_changes:retention",
+            "streams.changes:retention",
             "Change how long records are kept.",
             ("kcl stream retention 48h --stream orders",),
         ),
         "tags": Entry(
-            "stream_changes:tags",
+            "streams.changes:tags",
             "List the tags of a stream, set some and remove some.",
             ("kcl stream tags --stream orders", "kcl stream tags team=data old- --stream orders"),
         ),
         "monitoring": Entry(
-            "stream_changes:monitoring",
+            "streams.changes:monitoring",
             "Choose the metrics that are kept for each shard.",
             (
                 "kcl stream monitoring on --stream orders",
@@ -185,17 +185,17 @@ STREAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "encrypt": Entry(
-            "stream_changes:encrypt",
+            "streams.changes:encrypt",
             "Encrypt what comes from now on.",
             ("kcl stream encrypt alias/orders --stream orders",),
         ),
         "consumers": Entry(
-            "stream_looks:consumers",
+            "streams.looks:consumers",
             "List the consumers that are registered for enhanced fan-out.",
             ("kcl stream consumers orders",),
         ),
         "delete": Entry(
-            "stream_changes:delete",
+            "streams.changes:delete",
             "Delete a stream with all of its records; asks before.",
             ("kcl stream delete orders --yes --wait",),
         ),
@@ -213,7 +213,7 @@ GROUPS: Final[Mapping[str, Group]] = MappingProxyType(
             "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
             LEASE_COMMANDS,
             alone=Entry(
-                "leases:leases",
+                "looking.leases:leases",
                 "Show the lease table: owners, liveness, checkpoints, handoffs and offers.",
                 ("kcl leases --app orders", "kcl leases --app orders --watch"),
             ),

@@ -11,7 +11,7 @@ from kcl_py.cli.entries import Entry
 CONFIG_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "show": Entry(
-            "config_show:show",
+            "looking.config_show:show",
             "Show every setting: its value, its unit, and who says so.",
             (
                 "kcl config show --config kcl.toml",
@@ -24,22 +24,22 @@ CONFIG_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
 LEASE_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "pause": Entry(
-            "lease_pauses:pause",
+            "repairing.lease_pauses:pause",
             "Pause shards: their owners keep them, and no user code of them runs.",
             ("kcl leases pause shardId-000000000000 --app orders",),
         ),
         "resume": Entry(
-            "lease_pauses:resume",
+            "repairing.lease_pauses:resume",
             "Let paused shards go on, whether somebody paused them or too many errors did.",
             ("kcl leases resume shardId-000000000000 --app orders",),
         ),
         "release": Entry(
-            "lease_release:release",
+            "repairing.lease_release:release",
             "Let the owner of a shard hand it to another worker, without a gap or a repetition.",
             ("kcl leases release shardId-000000000000 --app orders",),
         ),
         "gc": Entry(
-            "lease_gc:gc",
+            "repairing.lease_gc:gc",
             "Delete tombstones of forgotten shards, and rows of dead workers; asks before.",
             ("kcl leases gc --app orders --dry-run",),
         ),
@@ -49,12 +49,12 @@ LEASE_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
 CHECKPOINT_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "show": Entry(
-            "checkpoint_show:show",
+            "repairing.checkpoint_show:show",
             "Show the checkpoint of every lease.",
             ("kcl checkpoint show --app orders",),
         ),
         "reset": Entry(
-            "checkpoint_reset:reset",
+            "repairing.checkpoint_reset:reset",
             "Let an application begin again at another place; asks before.",
             (
                 "kcl checkpoint reset --to earliest --app orders --dry-run",
@@ -63,12 +63,12 @@ CHECKPOINT_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "export": Entry(
-            "checkpoint_files:export",
+            "repairing.checkpoint_files:export",
             "Write the checkpoints of all leases into a file.",
             ("kcl checkpoint export orders.json --app orders",),
         ),
         "import": Entry(
-            "checkpoint_files:import_",
+            "repairing.checkpoint_files:import_",
             "Put the checkpoints of a file back; asks before.",
             ("kcl checkpoint import orders.json --app orders --dry-run",),
         ),
@@ -78,12 +78,12 @@ CHECKPOINT_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
 DLQ_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "list": Entry(
-            "dlq:list_",
+            "repairing.dlq:list_",
             "List the dead letters of a file, a queue of SQS or a place in S3.",
             ("kcl dlq list dead.jsonl", "kcl dlq list s3://bucket/dead -o jsonl"),
         ),
         "show": Entry(
-            "dlq:show",
+            "repairing.dlq:show",
             "Show one dead letter with its data.",
             (
                 "kcl dlq show dead.jsonl 0f3ac1b2d4e59687",
@@ -91,7 +91,7 @@ DLQ_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
             ),
         ),
         "redrive": Entry(
-            "dlq:redrive",
+            "repairing.dlq:redrive",
             "Put dead letters back into their stream, and take out what was delivered.",
             (
                 "kcl dlq redrive dead.jsonl --dry-run",
@@ -105,7 +105,7 @@ DLQ_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
 IAM_COMMANDS: Final[Mapping[str, Entry]] = MappingProxyType(
     {
         "policy": Entry(
-            "iam:policy",
+            "looking.iam:policy",
             "Print the policy of least privilege as JSON: what the code calls, and no more.",
             (
                 "kcl iam policy worker --app greeter --stream ARN > worker.json",

@@ -10,9 +10,9 @@ from typing import Any, Final
 import typer
 
 from kcl_py.cli.catalogue import COMMANDS, EXAMPLES, GROUPS
+from kcl_py.cli.commands import with_shared
 from kcl_py.cli.entries import Entry, Group, epilog_of
 from kcl_py.cli.errors import ExitCode, guarded
-from kcl_py.cli.options import with_shared
 
 _SETTINGS: Final[Mapping[str, Any]] = {
     "rich_markup_mode": None,
@@ -20,7 +20,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
 }
 
 _COMPLETING: Final = "_KCL_COMPLETE"
-"""Set by a shell that asks what could follow; see `kcl_py.cli.completing`."""
+"""Set by a shell that asks what could follow; see `kcl_py.cli.completion.completing`."""
 
 
 def make_app(wanted: Collection[str]) -> typer.Typer:
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     if _COMPLETING in os.environ:
-        from kcl_py.cli import completing
+        from kcl_py.cli.completion import completing
 
         if arguments is None:
             completing.leave_terminal()

@@ -6,11 +6,10 @@ flags, so that every flag has one name, one meaning and one help text everywhere
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Concatenate, ParamSpec, cast, get_type_hints
+from typing import Annotated, cast
 
 import typer
 
@@ -26,8 +25,6 @@ from kcl_py._environment import process_environment
 from kcl_py.config import WorkerConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import parse_setting, settings_from_env
-
-_P = ParamSpec("_P")
 
 
 class Output(StrEnum):
@@ -159,39 +156,6 @@ class Shared:
         """The configuration: flag before environment before file before default."""
         # Merged as text: what a flag overrides may be wrong in the environment.
         return apply_sources(WorkerConfig(), *self.sources())
-
-
-def with_shared(function: Callable[Concatenate[Shared, _P], int]) -> Callable[..., int]:
-    """Make a command of a function that takes `Shared` first."""
-    hints = get_type_hints(Shared, include_extras=True)
-    added = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(Shared)
-    ]
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-
-    def command(**values: Any) -> int:  # noqa: ANN401 - whatever the flags are
-        from kcl_py.cli.logs import configure
-
-        shared = Shared(**{field.name: values.pop(field.name) for field in fields(Shared)})
-        said = shared.file()
-        shared = replace(shared, app=shared.app or said.app, stream=shared.stream or said.stream)
-        configure(shared)
-        # typer calls by name, which a ParamSpec cannot say.
-        return cast("Callable[..., int]", function)(shared, **values)
-
-    command.__doc__ = function.__doc__
-    command.__name__ = getattr(function, "__name__", "command")
-    every = kept + added
-    command.__annotations__ = {item.name: item.annotation for item in every} | {"return": int}
-    command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]  # typer reads it
-    return command
 
 
 def refuse_flags_before(context: typer.Context) -> None:

@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Final
 
-from kcl_py.cli.world import World
+from kcl_py.cli.demo.world import World
 from kcl_py.errors import ServiceError, StopTimeout
 from tests.chaos.plan import WORKERS_MAX, Plan
 from tests.process.fleets import key_of

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from kcl_py.cli.demo.fleet import wait_until
+from kcl_py.cli.demo.world import World
 from kcl_py.cli.errors import OutOfTime
-from kcl_py.cli.fleet import wait_until
-from kcl_py.cli.world import World
 from kcl_py.errors import SetupError
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.crew import Crew

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kcl_py.cli.world import World
+from kcl_py.cli.demo.world import World
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.deed import Deed

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kcl_py.cli.world import World
+from kcl_py.cli.demo.world import World
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.crew import AGAIN_SECONDS, EVERYBODY, Crew
 from tests.chaos.deed import Deed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kcl_py.cli.fleet import wait_until
-from kcl_py.cli.world import FACT_SECONDS_MAX, World, WorldSettings
+from kcl_py.cli.demo.fleet import wait_until
+from kcl_py.cli.demo.world import FACT_SECONDS_MAX, World, WorldSettings
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.chaos.complaints import read_complaints
 from tests.chaos.crew import PROCESSOR, Crew

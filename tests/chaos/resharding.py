@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from botocore.exceptions import ClientError
 
-from kcl_py.cli.world import World
+from kcl_py.cli.demo.world import World
 from tests.chaos.plan import SHARDS_MAX, SHARDS_MIN
 
 

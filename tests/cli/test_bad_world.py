@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli import leases
+from kcl_py.cli.looking import leases
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl
 

@@ -18,12 +18,12 @@ import typer.main
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.cli import completing, suggestions
 from kcl_py.cli.catalogue import COMMANDS, GROUPS, STREAM_COMMANDS
-from kcl_py.cli.completing import words_of
-from kcl_py.cli.completion import SCRIPTS
+from kcl_py.cli.completion import completing, suggestions
+from kcl_py.cli.completion.command import SCRIPTS
+from kcl_py.cli.completion.completing import words_of
 from kcl_py.cli.main import main, whole_app
-from kcl_py.cli.payloads import Form
+from kcl_py.cli.streams.payloads import Form
 from kcl_py.local.process import EngineProcess
 from kcl_py.streams.changes import METRICS
 from tests.cli.terminal import PATIENCE_SECONDS, Terminal, programs_in

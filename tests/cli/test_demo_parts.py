@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kcl_py.cli import demo_processor
-from kcl_py.cli.demo_processor import PeopleAverage, Sum, connect, read_sum
-from kcl_py.cli.demo_producer import PeopleProducer
-from kcl_py.cli.demo_report import Act, Outcome, show
-from kcl_py.cli.fleet import wait_until
+from kcl_py.cli.demo import processor as demo_processor
+from kcl_py.cli.demo.fleet import wait_until
+from kcl_py.cli.demo.processor import PeopleAverage, Sum, connect, read_sum
+from kcl_py.cli.demo.producer import PeopleProducer
+from kcl_py.cli.demo.report import Act, Outcome, show
 from kcl_py.testing import make_batch
 from kcl_py.testing.audit.auditor import Takeover, Verdict
 

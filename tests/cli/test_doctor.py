@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kcl_py.aws.table_setup import create_request
-from kcl_py.cli import doctor
+from kcl_py.cli.looking import doctor
 from kcl_py.config import TableConfig
 from kcl_py.local.process import EngineProcess
 from tests.cli.fleets import App, eventually

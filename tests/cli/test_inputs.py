@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.cli import inputs
-from kcl_py.cli.forms import Format
-from kcl_py.cli.inputs import Bad, Entry, field_of, guess, open_source
+from kcl_py.cli.producing import inputs
+from kcl_py.cli.producing.forms import Format
+from kcl_py.cli.producing.inputs import Bad, Entry, field_of, guess, open_source
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 VALUES: st.SearchStrategy[Any] = st.recursive(

@@ -10,7 +10,7 @@ import pytest
 
 from kcl_py.admin.lag import FROM_OLDEST, Place
 from kcl_py.aws.peeking import Peek
-from kcl_py.cli.lag import look
+from kcl_py.cli.looking.lag import look
 from kcl_py.core.commands import Start, StartKind
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.local.process import EngineProcess

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.cli.fleet import wait_until
+from kcl_py.cli.demo.fleet import wait_until
 from kcl_py.cli.options import LogFormat, LogLevel, Output, Shared
-from kcl_py.cli.processes import Order, _Supervisor, arguments_of
-from kcl_py.cli.ready import read_ready
-from kcl_py.cli.restarts import (
+from kcl_py.cli.running.processes import Order, _Supervisor, arguments_of
+from kcl_py.cli.running.ready import read_ready
+from kcl_py.cli.running.restarts import (
     FIRST_WAIT_SECONDS,
     HOPELESS,
     LONGEST_WAIT_SECONDS,

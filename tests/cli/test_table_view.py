@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.cli.table_view import TableView
+from kcl_py.cli.looking.table_view import TableView
 from kcl_py.core.leases.rows import LeaseRow, Sentinel, StrangeRow, WorkerRow
 from kcl_py.records import Position
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kcl_py.aggregation import Aggregate
-from kcl_py.cli.lineage import as_mermaid, as_svg, as_text
+from kcl_py.cli.streams.lineage import as_mermaid, as_svg, as_text
 from kcl_py.local.process import EngineProcess
 from kcl_py.streams import ShardDescription
 from tests.cli.typed import Kcl
@@ -171,7 +171,7 @@ def test_ctrl_c_is_how_following_ends(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kcl_py.cli.tail._write", interrupted)
+    monkeypatch.setattr("kcl_py.cli.streams.tail._write", interrupted)
 
     assert kcl("tail", "--stream", stream, "--follow").code == 0
     assert kcl("tail", "--stream", stream).code == 130

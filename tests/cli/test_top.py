@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.cli.top_picture import BLOCKS, blocks
+from kcl_py.cli.looking.top_picture import BLOCKS, blocks
 from kcl_py.local.process import EngineProcess
 from tests.cli.fleets import App, eventually
 from tests.cli.terminal import Terminal, programs_in

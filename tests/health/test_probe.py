@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kcl_py.cli.options import Shared
-from kcl_py.cli.processes import health_of
+from kcl_py.cli.running.processes import health_of
 from kcl_py.health.beat import Beat, read_beat, steady, write_beat
 from kcl_py.health.probe import main, read_file, read_files, understands
 from kcl_py.health.server import Answer, Server

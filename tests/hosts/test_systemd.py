@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.cli.notifying import Notifying, Silence, without_systemd
+from kcl_py.cli.running.notifying import Notifying, Silence, without_systemd
 from kcl_py.hosts.systemd import (
     Address,
     Notifier,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kcl_py.cli.world import World
+from kcl_py.cli.demo.world import World
 from kcl_py.testing.audit.auditor import Takeover, Verdict
 from tests.process.canary import Canary
 from tests.process.fleets import finish, fleet, join

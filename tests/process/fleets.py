@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from kcl_py.cli.world import World, WorldSettings
+from kcl_py.cli.demo.world import World, WorldSettings
 from kcl_py.testing.audit.auditor import Verdict
 
 PROCESSOR = "tests.process.processors:Reader"

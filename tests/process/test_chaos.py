@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli.fleet import wait_until
+from kcl_py.cli.demo.fleet import wait_until
 from tests.chaos.play import EXTRA_SECONDS_MAX
 
 pytestmark = pytest.mark.process

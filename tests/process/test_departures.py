@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli.fleet import Child, WorkerProcess, wait_until
-from kcl_py.cli.world import World
+from kcl_py.cli.demo.fleet import Child, WorkerProcess, wait_until
+from kcl_py.cli.demo.world import World
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from kcl_py.testing.audit.auditor import Fault, read_audit_logs
 from tests.hosts.fakes import (

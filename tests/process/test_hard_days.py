@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kcl_py.cli.fleet import wait_until
+from kcl_py.cli.demo.fleet import wait_until
 from tests.process.fleets import finish, fleet, gaps_after, join, key_of
 
 pytestmark = pytest.mark.process

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from kcl_py.cli.fleet import wait_until
+from kcl_py.cli.demo.fleet import wait_until
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from tests.process.fleets import finish, fleet, gaps_after, join
 

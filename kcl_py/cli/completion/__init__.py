@@ -1,0 +1,1 @@
+"""What could be typed next? The shell asks while a line is being written."""

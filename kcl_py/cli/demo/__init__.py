@@ -1,0 +1,1 @@
+"""`kcl demo`: a fleet that loses workers and follows a changing stream, on this machine."""

@@ -1,0 +1,1 @@
+"""How is an application, and how is it configured? Commands that change nothing."""

@@ -1,0 +1,1 @@
+"""How does what somebody holds get into a stream, and what became of it?"""

@@ -1,0 +1,176 @@
+"""`kcl dlq list|show|redrive`: which records were given up, and how do they come back?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from kcl_py.cli.options import Output, Shared
+from kcl_py.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kcl_py.dead_letters.stored import Stored
+    from kcl_py.dead_letters.stores import Store
+
+COLUMNS: Final = (
+    "id",
+    "stream",
+    "shard_id",
+    "position",
+    "arrival_time",
+    "size_bytes",
+    "attempts",
+    "error_type",
+    "failed_at",
+)
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A file, sqs://HOST/ACCOUNT/QUEUE (or the queue's URL), or s3://BUCKET/PREFIX.",
+    ),
+]
+
+
+def list_(
+    shared: Shared,
+    *,
+    source: Source,
+    most: Annotated[
+        int | None, typer.Option("--max", metavar="N", min=1, help="At most so many.")
+    ] = None,
+) -> int:
+    """List the dead letters of a file, a queue of SQS or a place in S3.
+
+    Neither data nor error messages are shown: see `kcl dlq show`. Of a file, letters that were put
+    back are not listed. Messages of a queue are hidden from others while they are listed.
+    """
+    from kcl_py.cli.output import print_rows
+
+    rows: list[dict[str, object]] = []
+    problems: list[Stored] = []
+    with _opened(shared, source) as store:
+        for stored in store.read():
+            if stored.letter is None:
+                problems.append(stored)
+            else:
+                rows.append(_row(stored))
+            if most is not None and len(rows) >= most:
+                break
+    print_rows(shared, rows, COLUMNS, f"{len(rows)} dead letters")
+    _tell_problems({stored.name: stored.problem or "" for stored in problems})
+    return 0
+
+
+def show(
+    shared: Shared,
+    *,
+    source: Source,
+    name: Annotated[str, typer.Argument(metavar="ID", help="As `kcl dlq list` shows it.")],
+) -> int:
+    """Show one dead letter with its data.
+
+    As text if it is text, else as base64; --json shows the whole letter, its data as base64.
+    """
+    from kcl_py.cli.output import print_json, print_jsonl
+    from kcl_py.dead_letters.codec import encode_letter
+
+    with _opened(shared, source) as store:
+        stored = next((one for one in store.read() if one.name == name and one.letter), None)
+    if stored is None or stored.letter is None:
+        raise ConfigError(f"there is no dead letter {name} in {source}; see kcl dlq list {source}")
+    facts = {"id": stored.name, **encode_letter(stored.letter)}
+    if shared.form is Output.JSON:
+        print_json(facts)
+    elif shared.form is Output.JSONL:
+        print_jsonl([facts])
+    else:
+        facts["data"] = _readable(stored.letter.record.data)
+        width = max(map(len, facts))
+        lines = (f"{key.replace('_', ' '):{width}}  {value}" for key, value in facts.items())
+        sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def redrive(
+    shared: Shared,
+    *,
+    source: Source,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="NAME|ARN", help="Another stream than each came from."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="This letter; may be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+) -> int:
+    """Put dead letters back into their stream, and take out what was delivered.
+
+    With their partition key, and their explicit hash key where it is known; in the order of each
+    key. A letter is taken out once its record is stored: messages and objects are deleted, lines of
+    a file are marked in FILE.redriven. Exit code 1 if some could not be delivered; they are kept.
+    """
+    from kcl_py.cli.repairing.redriving import Redriving
+
+    with _opened(shared, source) as store:
+        asked = frozenset(only or ())
+        redriving = Redriving(shared, store, to=to, only=asked)
+        if dry_run:
+            return redriving.say_only()
+        return redriving.run()
+
+
+@contextmanager
+def _opened(shared: Shared, source: str) -> Iterator[Store]:
+    from kcl_py.cli.session import make_session
+    from kcl_py.dead_letters.stores import open_store
+
+    store = open_store(source, make_session(shared))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _row(stored: Stored) -> dict[str, object]:
+    letter = stored.letter
+    assert letter is not None, "a row is a letter's"
+    return {
+        "id": stored.name,
+        "app_name": letter.app_name,
+        "stream": letter.stream_arn.rpartition("/")[2],
+        "stream_arn": letter.stream_arn,
+        "shard_id": letter.shard_id,
+        "position": str(letter.record.position),
+        "arrival_time": letter.record.arrival_time.isoformat(timespec="milliseconds"),
+        "size_bytes": len(letter.record.data),
+        "attempts": letter.attempts,
+        "error_type": letter.error_type,
+        "failed_at": letter.failed_at.isoformat(timespec="milliseconds"),
+    }
+
+
+def _readable(data: bytes) -> str:
+    import base64
+
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text.isprintable() and text:
+        return text
+    return "base64:" + base64.b64encode(data).decode()
+
+
+def _tell_problems(problems: dict[str, str]) -> None:
+    from kcl_py.cli.output import say
+
+    for name, problem in problems.items():
+        say(f"{name} is no dead letter: {problem}; it is left there")

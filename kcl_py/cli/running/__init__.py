@@ -1,0 +1,1 @@
+"""How do workers and an engine run on this machine, one process or several?"""

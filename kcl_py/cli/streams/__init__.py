@@ -1,0 +1,1 @@
+"""What can be done with streams and the records in them?"""
