@@ -64,7 +64,11 @@ class WorkerCore:
         )
         self._keeper = Keeper(self._desk, table=table, stream=stream, on_finish=self._finish)
         self._consumers = Consumers(
-            config=config, calls=self._calls, timers=self._timers, rng=rng, leases=self._keeper
+            config=config,
+            calls=self._calls,
+            timers=self._timers,
+            rng=rng,
+            leases=self._keeper.consumer_side(),
         )
         self._desk.consumers = self._consumers
         self._desk.shards = ShardSync(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kcl_py.core.leases.balance import Balance
+from kcl_py.core.leases.consumer_side import ConsumerSide
 from kcl_py.core.leases.failing import Failing
 from kcl_py.core.leases.holding import Holding
 from kcl_py.core.leases.membership import Membership
@@ -25,18 +26,14 @@ if TYPE_CHECKING:
     from kcl_py.core.events import FailureKind
     from kcl_py.core.facts import StreamFacts, TableFacts
     from kcl_py.core.leases.desk import Desk
-    from kcl_py.core.leases.rows import ApplicationRow, LeaseRow, Pending
+    from kcl_py.core.leases.rows import ApplicationRow, LeaseRow
     from kcl_py.core.ports import Epoch
-    from kcl_py.core.shards.graph import Shard
     from kcl_py.errors import KclError
-    from kcl_py.records import Position
     from kcl_py.status import ShardStatus
 
 
 class Keeper:
-    """The lease side: implements `LeasePort` for the consumers.
-
-    And listens to all of its own parts.
+    """The lease side. Listens to all of its own parts.
 
     Args:
         on_finish: Called once when the worker is done, with the error that stopped it.
@@ -55,7 +52,6 @@ class Keeper:
         self.running_lost: set[str] = set()
         self.is_ready = False
         self._desk = desk
-        self._release_after: set[str] = set()
         self._is_joined = False
         self._membership = Membership(desk, self)
         self._failing = Failing(
@@ -297,91 +293,12 @@ class Keeper:
         elif self.is_ready and holding.give_kind is not None:
             self._desk.timers.at(now, ("review",), self._review)
 
-    # ----------------------------------------------------------- what the consumers ask (LeasePort)
+    # ------------------------------------------------------------------------------------ outside
 
-    def _owned(self, key: str) -> Holding | None:
+    def owned(self, key: str) -> Holding | None:
+        """Return the lease if it is ours, and not being given away."""
         holding = self.holdings.get(key)
         return holding if holding is not None and holding.is_owner else None
-
-    def finished(self, now: float, key: str, position: Position, *, urgent: bool) -> None:
-        """Carry this position with the next write."""
-        if holding := self._owned(key):
-            holding.finish(now, position, urgent=urgent)
-
-    def prepare(self, now: float, key: str, pending: Pending) -> None:
-        """Store a prepared checkpoint."""
-        if holding := self._owned(key):
-            holding.prepare(now, pending)
-
-    def commit(self, now: float, key: str, position: Position) -> None:
-        """Make a prepared checkpoint the checkpoint."""
-        if holding := self._owned(key):
-            holding.commit(now, position)
-
-    def drained(self, now: float, key: str) -> None:
-        """User code of a draining shard has closed."""
-        holding = self._owned(key)
-        if holding is None:
-            self.code_returned(now, key)
-        elif self._desk.stopping:
-            self._stopping.drained(now, holding)
-        else:
-            self.victims[key].drained(now)
-
-    def shard_read(self, now: float, key: str, children: tuple[Shard, ...]) -> None:
-        """Create the children of a shard that was read to its end."""
-        if holding := self._owned(key):
-            self._desk.shards.create_children(now, holding.row, children)
-
-    def ended(self, now: float, key: str) -> None:
-        """The processor agreed to the end of its shard: write SHARD_END."""
-        if holding := self._owned(key):
-            self.victims[key].stop()
-            holding.give(now, WriteKind.END)
-
-    def give_up(self, now: float, key: str, why: str) -> None:
-        """User code says that the epoch is over: leave the lease to others for a while."""
-        if holding := self._owned(key):
-            self._desk.avoid_until[key] = now + self._desk.duration
-            self._release_after.add(key)
-            holding.lose(now, why)
-
-    def hung(self, now: float, key: str) -> None:
-        """User code hangs: its lease is not renewed any more."""
-        del now
-        if holding := self._owned(key):
-            holding.stop_renewing()
-
-    def paused(self, now: float, key: str, *, paused: bool) -> None:
-        """Say in the row that the shard is paused, or that it goes on."""
-        if holding := self._owned(key):
-            holding.say_paused(now, paused=paused)
-
-    def code_returned(self, now: float, key: str) -> None:
-        """The last user code of a lost lease has closed: it may be taken, or given away, now."""
-        self.running_lost.discard(key)
-        self._failing.check(now)
-        if self.error is not None:
-            return
-        sight = self._desk.sights.leases.get(key)
-        wanted = key in self._release_after or self._desk.stopping
-        self._release_after.discard(key)
-        if (
-            wanted
-            and sight
-            and sight.row.actual_owner == self._desk.me
-            and key not in self.holdings
-        ):
-            self.give_stray(now, sight.row, None)
-        elif self._desk.stopping:
-            self._stopping.check(now)
-
-    def stop_worker(self, now: float, why: str) -> None:
-        """User code raised SystemExit: drain and stop."""
-        self._desk.calls.report("worker.stop_asked", "info", reason=why)
-        self.stop(now)
-
-    # ------------------------------------------------------------------------------------ outside
 
     def held(self) -> dict[str, Epoch]:
         """Return the epochs of the leases that are ours now, by key."""
@@ -392,8 +309,12 @@ class Keeper:
         held = [self.holdings[key] for key, v in self.victims.items() if v.is_resting]
         return {holding.key: status_of_resting(holding, now) for holding in held}
 
+    def consumer_side(self) -> ConsumerSide:
+        """Return what the consumers may ask of the leases."""
+        return ConsumerSide(self._desk, self, self._failing, self._stopping)
+
     def shard_listener(self) -> ShardSide:
         """Return what the shard side sees of the leases, and tells them."""
         return ShardSide(
-            self._desk, self._scanner, self._balance, owned=self._owned, fail=self._failing.fail
+            self._desk, self._scanner, self._balance, owned=self.owned, fail=self._failing.fail
         )

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kcl_py.core.leases import requests, writes
+from kcl_py.core.leases.consumer_side import ConsumerSide
 from kcl_py.core.leases.holding import Holding
-from kcl_py.core.leases.keeper import Keeper
 from kcl_py.core.leases.requests import Requests
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.core.leases.scanner import Scanner
@@ -157,7 +157,7 @@ def no_index(patches: Patches) -> None:
 @ROOM.plant("hung code is renewed", "hung code: renewals stop", "I6", within=5, arena=HUNG)
 def hung_is_renewed(patches: Patches) -> None:
     """A call never comes back; its shard is held, and nobody processes it."""
-    patches.put(Keeper, "hung", lambda self, now, key: None)
+    patches.put(ConsumerSide, "hung", lambda self, now, key: None)
 
 
 @ROOM.plant("an offer that outlives the take", "any bump ends the offer", "I1", within=10)
