@@ -7,6 +7,8 @@ import inspect
 import json
 import pkgutil
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +25,12 @@ from kcl_py.cli.errors import ExitCode
 from kcl_py.errors import ConfigError, KclError
 from kcl_py.iam import Role, Scope, policy
 from kcl_py.settings import known_settings, parse_setting
-from tests.docs.pages import DOCS, PAGES, ROOT, blocks_of
+from tests.docs.pages import DOCS, PAGES, ROOT, Claim, blocks_of, claims
 
 REFERENCE = DOCS / "reference"
+OPERATE = DOCS / "how-to" / "operate.md"
+CROSS_ACCOUNT = DOCS / "how-to" / "cross-account.md"
+MADE = ["settings.md", "cli.md", "testing.md", "kcl-names.md", "metrics.md", "iam.md"]
 ANCHOR = re.compile(r"\]\(([^)#\s]*)#([^)\s]+)\)")
 PACKAGE_FILE = re.compile(r"`(?:kcl_py/)?((?:core|shell|aws|cli|testing|local)/[\w/]+\.py)`")
 CODE_ROW = re.compile(r"^\| (\d+) \| [^|]+ \| ([^|]*)\|$", re.MULTILINE)
@@ -38,9 +43,15 @@ def maker() -> Iterator[ModuleType]:
     sys.path.remove(str(DOCS))
 
 
-@pytest.mark.parametrize(
-    "page", ["settings.md", "cli.md", "testing.md", "kcl-names.md", "metrics.md", "iam.md"]
-)
+def claimed_blocks() -> Iterator[Claim]:
+    """Usages and signatures, which the code has made, and policies, compared with what it makes."""
+    for page in (REFERENCE / name for name in MADE):
+        yield from claims(page, [block for block in blocks_of(page) if not block.kind])
+    for page in (OPERATE, CROSS_ACCOUNT):
+        yield from claims(page, [block for block in blocks_of(page) if block.kind == "json"])
+
+
+@pytest.mark.parametrize("page", MADE)
 def test_made_pages_are_as_they_would_be_made_now(maker: ModuleType, page: str) -> None:
     made = maker.PAGES[page]()
 
@@ -127,18 +138,29 @@ def test_every_exit_code_is_explained_and_every_error_stands_at_its_own() -> Non
     assert wrong == []
 
 
-def test_the_policy_of_operate_is_that_of_a_worker() -> None:
-    [document] = [b.text for b in blocks_of(DOCS / "how-to" / "operate.md") if b.kind == "json"]
-    shown = {action for each in json.loads(document)["Statement"] for action in each["Action"]}
-    scope = Scope(
-        stream_arn="arn:aws:kinesis:eu-west-1:111122223333:stream/people",
-        table="greeter",
-        table_tags=True,
-        table_backups=True,
+def test_the_policy_of_operate_is_what_the_command_prints() -> None:
+    [shown] = [block for block in blocks_of(OPERATE) if block.kind == "json"]
+    [command] = [block for block in blocks_of(OPERATE) if block.text.startswith("kcl iam policy ")]
+    done = subprocess.run(
+        [sys.executable, "-m", "kcl_py", *shlex.split(command.text)[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    made = {action for each in policy(Role.WORKER, scope)["Statement"] for action in each["Action"]}
 
-    assert shown == made
+    assert shown.text == done.stdout
+
+
+def test_the_policy_for_another_account_lets_it_call_what_a_worker_calls() -> None:
+    [shown] = [block for block in blocks_of(CROSS_ACCOUNT) if block.kind == "json"]
+    [statement] = json.loads(shown.text)["Statement"]
+    scope = Scope(stream_arn=statement["Resource"], table="orders")
+    made = policy(Role.WORKER, scope)["Statement"]
+
+    on_stream = [each for each in made if each["Resource"] == scope.stream_arn]
+    assert sorted(statement["Action"]) == sorted(a for each in on_stream for a in each["Action"])
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::444455556666:role/orders-worker"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
