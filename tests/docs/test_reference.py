@@ -198,8 +198,12 @@ def test_drawn_pictures_are_as_they_would_be_drawn_now() -> None:
         sys.path.remove(str(DOCS))
     for name, draw in pictures.items():
         drawn = (DOCS / "pictures" / name).read_text(encoding="utf-8")
-        # What it says; how that is spelled as SVG is for the library that draws.
-        assert texts_of(drawn) == texts_of(draw()), "run: python docs/make_pictures.py"
+        made = draw()
+        if name == "top.svg":  # what it says; how that is spelled as SVG is for the library
+            drawn_part, made_part = str(texts_of(drawn)), str(texts_of(made))
+        else:
+            drawn_part, made_part = drawn, made
+        assert drawn_part == made_part, "run: python docs/make_pictures.py"
         assert len(texts_of(drawn)) > len("many")
         outside = set(re.findall(r"https?://[^\s\"')]+", drawn)) - {"http://www.w3.org/2000/svg"}
         assert outside == set()
