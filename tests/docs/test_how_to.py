@@ -72,6 +72,7 @@ def write_the_file_of(page: str) -> str:
 
 
 SETTINGS: Final[Mapping[str, Setting]] = {
+    "alarms.md": Setting(before={0: A_WORKER_RAN}),
     "backfill.md": Setting(before={0: A_WORKER_RAN}),
     "configure.md": Setting(before={0: A_WORKER_RAN, 1: write_the_file_of("configure.md")}),
     "find-out-what-is-wrong.md": Setting(before={0: A_WORKER_RAN}),
@@ -106,6 +107,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         before={0: A_WORKER_RAN},
         not_typed=frozenset({0}),
     ),
+    "several-cores.md": Setting(before={0: "kcl stream create people --shards 4 --wait"}),
     "streams.md": Setting(
         before={
             2: f"{ORDERS}\nkcl put orders '{{\"id\": 1}}' --key ann",
