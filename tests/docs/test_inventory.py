@@ -36,7 +36,14 @@ DEPLOYED: Final[Mapping[str, str]] = {
     "docs/how-to/deploy-on-ec2.md": "",
     "docs/how-to/observe.md": "dockerfile",
 }
-"""Pages whose blocks are for tests/deploy, which has the tools: all, or those of one kind."""
+"""Pages whose blocks are for tests/deploy, which has the tools: all, or those of one kind. Once a
+module there claims blocks, these have to be claimed like all others."""
+
+AT_DEPLOY: Final = tuple(
+    f"tests.deploy.{path.stem}"
+    for path in sorted((ROOT / "tests" / "deploy").glob("*.py"))
+    if "\ndef claimed_blocks(" in path.read_text(encoding="utf-8")
+)
 
 NOT_RUN: Final[Mapping[str, str]] = {
     "docs/explanation/chaos.md": "ten minutes; .ci/run has a minute of it",
@@ -60,7 +67,7 @@ def numbered(page: Path) -> list[Block]:
 def claimants() -> dict[Claim, list[str]]:
     """Who runs a block."""
     found: defaultdict[Claim, list[str]] = defaultdict(list)
-    for name in EXECUTORS:
+    for name in (*EXECUTORS, *AT_DEPLOY):
         for claim in importlib.import_module(name).claimed_blocks():
             found[claim].append(name)
     return found
@@ -69,7 +76,7 @@ def claimants() -> dict[Claim, list[str]]:
 def is_left_out(claim: Claim, block: Block) -> bool:
     """Say whether there is a reason why nobody here runs it."""
     page, _ = claim
-    is_deployed = page in DEPLOYED and DEPLOYED[page] in ("", block.kind)
+    is_deployed = not AT_DEPLOY and page in DEPLOYED and DEPLOYED[page] in ("", block.kind)
     return is_deployed or (page in NOT_RUN and block.kind in ("sh", "console"))
 
 

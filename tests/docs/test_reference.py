@@ -138,6 +138,19 @@ def test_every_exit_code_is_explained_and_every_error_stands_at_its_own() -> Non
     assert wrong == []
 
 
+def test_every_check_of_the_doctor_is_explained() -> None:
+    folder = ROOT / "kcl_py" / "admin" / "doctor"
+    source = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    made = set(re.findall(r'\b(?:ok|problem|warning|unknown)\(\s*"([\w ]+)"', source))
+    page = (DOCS / "how-to" / "find-out-what-is-wrong.md").read_text(encoding="utf-8")
+    rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+    assert made
+    assert made <= named
+    assert [name for name in named if f'"{name}"' not in source] == []
+
+
 def test_the_policy_of_operate_is_what_the_command_prints() -> None:
     [shown] = [block for block in blocks_of(OPERATE) if block.kind == "json"]
     [command] = [block for block in blocks_of(OPERATE) if block.text.startswith("kcl iam policy ")]
@@ -150,6 +163,22 @@ def test_the_policy_of_operate_is_what_the_command_prints() -> None:
     )
 
     assert shown.text == done.stdout
+
+
+def test_the_readme_names_every_action_of_a_worker() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("The worker calls nothing but\n")[2].partition("`kcl iam policy")[0]
+    scope = Scope(
+        stream_arn="arn:aws:kinesis:eu-west-1:111122223333:stream/people",
+        table="greeter",
+        app="greeter",
+        table_tags=True,
+        table_backups=True,
+    )
+    made = {action for each in policy(Role.WORKER, scope)["Statement"] for action in each["Action"]}
+
+    named = re.findall(r"`(?:\w+:)?([A-Z]\w+)`", section)
+    assert set(named) == {action.partition(":")[2] for action in made}
 
 
 def test_the_policy_for_another_account_lets_it_call_what_a_worker_calls() -> None:
