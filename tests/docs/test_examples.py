@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from kcl_py import WorkerEvent
+from kcl_py.local import Engine
 from kcl_py.testing import run_processor
 from tests.docs.pages import EXAMPLES, ROOT, Block, Claim, blocks_of_kind, claims, name_of
 
@@ -130,3 +133,53 @@ def test_a_worker_leaves_when_somebody_makes_a_file(
     assert source.ask() is None
     (tmp_path / "drain").touch()
     assert source.ask().action == "drain"
+
+
+def test_the_listener_on_the_page_counts_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import configured
+
+    configured.seen.clear()
+    for name in ("lease.taken", "lease.taken", "lease.lost"):
+        configured.note(WorkerEvent(name=name, at=1.0, lease_key="shardId-000000000000", fields={}))
+
+    assert configured.seen == {"lease.taken": 2, "lease.lost": 1}
+
+
+def test_a_hook_is_told_of_what_a_stream_that_is_not_there_cost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import produce  # type: ignore[import-not-found]  # as above
+
+    with Engine() as engine:
+        for name, value in engine.environment.items():
+            monkeypatch.setenv(name, value)
+        produce.put_with_hook("nowhere")
+
+    said = capsys.readouterr().out
+    assert said == "not delivered: ResourceNotFoundException 14 bytes\n"
+
+
+@pytest.mark.parametrize("name", ["failing_orders", "leaving"])
+def test_a_program_makes_its_worker(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    program = importlib.import_module(name)
+    made: list[str] = []
+    monkeypatch.setattr(program.Worker, "run", lambda worker: made.append(worker.status().state))
+
+    program.main()
+
+    assert made == ["new"]
+
+
+def test_a_worker_that_is_told_to_leave_greets_as_long_as_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import leaving
+
+    run = run_processor(leaving.greet, ["Ada", "Alan"])
+
+    assert run.shard_ended, run.transcript
+    assert capsys.readouterr().out == "hello Ada\nhello Alan\n"
