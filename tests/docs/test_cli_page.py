@@ -44,24 +44,30 @@ for stream in people orders orders-again; do
     kcl stream create $stream --shards 1 --wait & made="$made $!"
 done
 wait $made
+
 export AT=$(kcl put orders 'no order' --key ann -o json |
     python -c 'import json, sys; print(json.load(sys.stdin)["sequence_number"])')
+
 command kcl run failing_orders:Orders --app dead --stream orders --set on_error.attempts=1 \\
     --set on_error.then=dead_letter --set on_error.dead_letters=file:dead.jsonl & failing=$!
 KCL_HEALTH_FILE=$PWD/health KCL_HEALTH_PORT=$PORT command {A_WORKER} & healthy=$!
 for each in 1 2; do
     KCL_HEALTH_FILE=worker.$each command kcl run failing_orders:Orders --app orders \\
-        --stream orders --set on_error.then=skip --set leases.duration=3s & workers="$workers $!"
+        --stream orders --set on_error.attempts=1 --set on_error.then=skip \\
+        --set leases.duration=3s & workers="$workers $!"
 done
+
 for each in health worker.1 worker.2; do
-    until KCL_HEALTH_FILE=$each kcl health --ready; do sleep 0.1; done
+    until KCL_HEALTH_FILE=$each kcl health --ready; do sleep 0.5; done
 done
+
 until [ -s dead.jsonl ]; do sleep 0.1; done
 kill $failing; wait $failing
 cp dead.jsonl sqs.jsonl; cp dead.jsonl s3.jsonl
 LETTER=$(kcl dlq list dead.jsonl -o jsonl | cut -d '"' -f 4)
 """
-"""Two applications that run, `greeter` and `orders`, this one with two workers; a dead letter."""
+"""Two applications that run, `greeter` and `orders`, this one with two workers; a dead letter.
+It is typed part by part, for the shell's patience is that for one thing."""
 
 RESET: Final = "kcl checkpoint reset --to 2026-11-21T10:00Z --app orders --yes"
 BEFORE: Final[Mapping[str, str]] = {RESET: "kill $workers; wait $workers"}
@@ -92,7 +98,8 @@ def claimed_blocks() -> Iterator[Claim]:
 def test_the_examples_of_the_page_work_as_they_are_written(tmp_path: Path) -> None:
     with open_shell(tmp_path) as shell:
         shell.type(f"{PREAMBLE}\nPORT={free_port()}\nexec 2>>errors.txt")
-        shell.type(FIRST)
+        for part in FIRST.split("\n\n"):
+            shell.type(part)
         for example in EXAMPLES:
             shell.type(BEFORE.get(example, ""))
             said = run_one(example, shell)

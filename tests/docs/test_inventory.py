@@ -56,6 +56,10 @@ NOT_RUN: Final[Mapping[str, str]] = {
 all that these commands name is there."""
 
 
+INSTALLS: Final = re.compile(r"(?:pip install(?: [\w-]+(?:\[[\w,]+\])?)+\n)+")
+"""What asks an index for packages of others, and shows nothing of ours."""
+
+
 def all_blocks() -> dict[Claim, Block]:
     return {(name_of(page), block.number): block for page in PAGES for block in numbered(page)}
 
@@ -77,7 +81,8 @@ def is_left_out(claim: Claim, block: Block) -> bool:
     """Say whether there is a reason why nobody here runs it."""
     page, _ = claim
     is_deployed = not AT_DEPLOY and page in DEPLOYED and DEPLOYED[page] in ("", block.kind)
-    return is_deployed or (page in NOT_RUN and block.kind in ("sh", "console"))
+    is_others = block.kind == "text" and INSTALLS.fullmatch(block.text) is not None
+    return is_deployed or is_others or (page in NOT_RUN and block.kind in ("sh", "console"))
 
 
 BLOCKS: Final = all_blocks()
