@@ -1,7 +1,7 @@
 """Which pictures are made by the code? `python docs/make_pictures.py` draws them anew.
 
-A test compares them with the code. They show a made-up application at a made-up moment, and need
-nothing from outside: no font, no link.
+A test compares them with the code. `kcl top` shows a made-up application at a made-up moment. They
+need nothing from outside: no font, no link.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import math
 import re
 from pathlib import Path
 
+from fence_picture import fence_svg
 from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.terminal_theme import MONOKAI
+from rooms_picture import rooms_svg
 
 from kcl_py.admin.lag import FROM_OLDEST, Place, ShardLag
 from kcl_py.cli.looking.table_view import TableView
@@ -92,7 +94,7 @@ def top_svg() -> str:
     )
 
 
-PICTURES = {"top.svg": top_svg}
+PICTURES = {"top.svg": top_svg, "fence.svg": fence_svg, "rooms.svg": rooms_svg}
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ DEMO = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[cli]' && .venv/b
 TESTS = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/pytest"
 
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -32,6 +33,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 
     broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pictures_are_here_and_say_in_words_what_they_show(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<img" not in text
+    for words, link in PICTURE.findall(text):
+        assert "://" not in link
+        assert len(words.split()) > 2, link
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

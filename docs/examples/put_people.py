@@ -1,4 +1,4 @@
-"""Make the stream `people` if it is missing, and put so many people into it."""
+"""Make the stream `people` if it is missing, and put so many people into it, or ten."""
 
 from __future__ import annotations
 
@@ -49,4 +49,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)

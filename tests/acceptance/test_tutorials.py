@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 from kcl_py.aws.tools import scan_rows
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.errors import LeaseTableError
-from tests.docs.pages import DOCS, EXAMPLES, ROOT, Block, blocks_of
+from tests.docs.pages import DOCS, EXAMPLES, ROOT, Block, Claim, blocks_of, claims
 from tests.docs.shell import PATIENCE_SECONDS, SHELL, Shell, open_shell
 
 HERE = Path(__file__).resolve().parent
@@ -40,14 +41,31 @@ def pattern_of(text: str) -> re.Pattern[str]:
     return re.compile(r"(?:.*\n)*?".join(f"^{line}\n" for line in lines), re.MULTILINE)
 
 
-def run_page(page: Path, shell: Shell) -> str:
-    """Type all that it shows; return what came out."""
+def steps_of(page: Path) -> list[Block]:
+    """What is typed, seen and waited for once the shell is open."""
     blocks = blocks_of(page)
     begin = blocks.index(Block("sh", SHELL)) + 1
+    return [block for block in blocks[begin:] if block.kind in ("sh", "text", "wait")]
+
+
+def walked(page: Path) -> Iterator[Claim]:
+    """The blocks that `run_page` goes through; the first of them opens the shell."""
+    opening = next(block for block in blocks_of(page) if block == Block("sh", SHELL))
+    return claims(page, [opening, *steps_of(page)])
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """The blocks that are run here, or compared with what came out."""
+    for name in PAGES:
+        yield from walked(DOCS / "tutorials" / f"{name}.md")
+
+
+def run_page(page: Path, shell: Shell) -> str:
+    """Type all that it shows; return what came out."""
     url = shell.type("echo $AWS_ENDPOINT_URL").strip()
     shell.type(f"trap 'echo \"{FAILED}$BASH_COMMAND\"' ERR")
     said = [""]
-    for block in blocks[begin:]:
+    for block in steps_of(page):
         if block.kind == "sh":
             said.append(shell.type(block.text))
         elif block.kind == "text":
@@ -86,14 +104,6 @@ def test_a_tutorial_goes_as_it_is_told(name: str, tmp_path: Path) -> None:
         said = run_page(DOCS / "tutorials" / f"{name}.md", shell)
 
     assert FAILED not in said
-
-
-def test_a_reader_begins_as_the_readme_does() -> None:
-    [begin] = blocks_of(DOCS / "tutorials" / "README.md")
-    install = begin.text.splitlines()[0]
-
-    assert install in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert begin.text.endswith(SHELL)
 
 
 def test_what_a_page_shows_is_compared_with_what_came_out() -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, Block, blocks_of
-from tests.docs.shell import SHELL, open_shell
+from tests.acceptance.test_tutorials import steps_of, walked
+from tests.docs.pages import DOCS, Claim
+from tests.docs.shell import open_shell
+
+PAGE = DOCS / "how-to" / "handle-failing-records.md"
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """The blocks that are typed here."""
+    return walked(PAGE)
 
 
 @pytest.mark.slow
 def test_a_record_is_given_up_looked_at_and_put_back(tmp_path: Path) -> None:
-    blocks = blocks_of(DOCS / "how-to" / "handle-failing-records.md")
-    begin = blocks.index(Block("sh", SHELL)) + 1
-
     with open_shell(tmp_path) as shell:
-        said = [shell.type(block.text) for block in blocks[begin:] if block.kind == "sh"]
+        said = [shell.type(block.text) for block in steps_of(PAGE)]
         stored = shell.type("kcl tail --stream orders -o jsonl --decode text")
 
     assert "1 dead letters" in said[1]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.docs.pages import DOCS, Block, blocks_of
+from tests.docs.pages import DOCS, Block, Claim, blocks_of, claims
 from tests.docs.shell import open_shell
 
 HOW_TO: Final = DOCS / "how-to"
@@ -23,7 +23,8 @@ HOW_TO: Final = DOCS / "how-to"
 PREAMBLE: Final = r"""
 kcl() {
     case " $* " in
-        *" run "*|*" --watch "*|*" --follow "*|*" --port "*|*" --demo "*)
+        *" run "*|*" leases "*" --watch "*|*" --follow "*|*" --demo "*|\
+        *" local --port "*|*" local --data "*)
             command python -m tests.docs.until_heard kcl "$@" ;;
         *) command kcl "$@" ;;
     esac
@@ -33,6 +34,15 @@ tail() { command tail -n +1 "${@: -1}"; }  # a log that has an end
 
 A_WORKER: Final = "kcl run people:Greeter --app greeter --stream people"
 A_WORKER_RAN: Final = f"kcl stream create people --shards 2 --wait\n{A_WORKER}"
+TWO_WORKERS: Final = f"""
+for port in 1 2; do
+    export KCL_HEALTH_FILE=worker.$port
+    command {A_WORKER} --set leases.duration=3s & workers="$workers $!"
+    until kcl health --ready; do sleep 0.1; done
+done
+until kcl leases --app greeter | grep -q owned; do sleep 0.1; done
+"""
+TWO_WORKERS_LEAVE: Final = "kill $workers; wait $workers"
 ORDERS: Final = "kcl stream create orders --shards 2 --wait"
 
 
@@ -44,13 +54,15 @@ class Setting:
         before: Commands before a block, by its number; those of 0 come first.
         fills: What the page leaves to the reader: placeholders and their values.
         needs: Programs that are not ours; without them the page is skipped by name.
-        not_typed: Blocks that are no commands for a machine like this one, by number, and why.
+        after: Commands after a block, by its number.
+        not_typed: Blocks of which another test looks after; `test_inventory.py` says which.
     """
 
     before: Mapping[int, str] = field(default_factory=dict)
     fills: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    not_typed: Mapping[int, str] = field(default_factory=dict)
+    after: Mapping[int, str] = field(default_factory=dict)
+    not_typed: frozenset[int] = frozenset()
 
 
 def write_the_file_of(page: str) -> str:
@@ -60,6 +72,7 @@ def write_the_file_of(page: str) -> str:
 
 
 SETTINGS: Final[Mapping[str, Setting]] = {
+    "alarms.md": Setting(before={0: A_WORKER_RAN}),
     "backfill.md": Setting(before={0: A_WORKER_RAN}),
     "configure.md": Setting(before={0: A_WORKER_RAN, 1: write_the_file_of("configure.md")}),
     "find-out-what-is-wrong.md": Setting(before={0: A_WORKER_RAN}),
@@ -67,11 +80,15 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         before={0: "kcl stream create people --shards 2 --wait"},
         fills={A_WORKER: f"command {A_WORKER} & until kcl health --ready; do sleep 0.1; done"},
     ),
+    "iam.md": Setting(),
+    "migrate-from-the-kcl.md": Setting(
+        before={0: "kcl stream create people --shards 2 --wait"},
+        fills={"my_processor:P": "moved:Printer"},
+    ),
     "operate.md": Setting(
-        before={0: A_WORKER_RAN},
-        not_typed={
-            5: "nobody runs to whom a shard could be handed: tests/cli/test_lease_changes.py"
-        },
+        # One shard, so that its owner may give it away and still has its share: none.
+        before={0: A_WORKER_RAN.replace("--shards 2", "--shards 1"), 5: TWO_WORKERS},
+        after={5: TWO_WORKERS_LEAVE},
     ),
     "produce-from-files.md": Setting(
         before={
@@ -88,8 +105,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     ),
     "run-on-spot.md": Setting(
         before={0: A_WORKER_RAN},
-        not_typed={0: "the AWS CLI, which has an environment of its own"},
+        not_typed=frozenset({0}),
     ),
+    "several-cores.md": Setting(before={0: "kcl stream create people --shards 4 --wait"}),
     "streams.md": Setting(
         before={
             2: f"{ORDERS}\nkcl put orders '{{\"id\": 1}}' --key ann",
@@ -103,11 +121,28 @@ SETTINGS: Final[Mapping[str, Setting]] = {
 WALKED: Final = {"handle-failing-records.md", "reset-checkpoints.md"}
 """Pages that are one walk from their first line to their last, with tests of their own."""
 
+DEPLOYED: Final = {"deploy-on-ecs.md", "deploy-on-ec2.md"}
+"""Pages for machines that are not this one: tests/deploy."""
+
+
+def commands_of(page: Path) -> list[Block]:
+    """The blocks that hold commands for the shell."""
+    return [block for block in blocks_of(page) if block.kind == "sh"]
+
+
 PAGES: Final = [
     page
-    for page in sorted(HOW_TO.glob("*.md"))
-    if page.name not in WALKED and any(block.kind == "sh" for block in blocks_of(page))
+    for page in [*sorted(HOW_TO.glob("*.md")), DOCS / "reference" / "iam.md"]
+    if page.name not in WALKED | DEPLOYED and commands_of(page)
 ]
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """The blocks that are typed here."""
+    for page in PAGES:
+        left_out = SETTINGS.get(page.name, Setting()).not_typed
+        typed = [block for n, block in enumerate(commands_of(page)) if n not in left_out]
+        yield from claims(page, typed)
 
 
 def free_port() -> int:
@@ -124,16 +159,16 @@ def test_every_command_of_the_page_works_as_it_is_written(page: Path, tmp_path: 
     for program in setting.needs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
-    blocks = [block for block in blocks_of(page) if block.kind == "sh"]
     with open_shell(tmp_path) as shell:
         shell.type(PREAMBLE)
-        for number, block in enumerate(blocks):
+        for number, block in enumerate(commands_of(page)):
             shell.type(f"exec 2>>{tmp_path}/stderr.txt\n{setting.before.get(number, '')}")
             if number in setting.not_typed:
                 continue
             said = shell.type(f"( set -e -o pipefail\n{filled(block, setting)}\n)\necho code $?")
             errors = (tmp_path / "stderr.txt").read_text()
             assert said.rstrip().endswith("code 0"), (block.text, said, errors)
+            shell.type(setting.after.get(number, ""))
 
 
 def filled(block: Block, setting: Setting) -> str:

@@ -1,37 +1,80 @@
 """Can the commands that take minutes, on the other pages, be typed as they are written?
 
-They are not run here: `.ci/run` runs most of them, shorter. But each program and option must exist.
+They are not run here: `.ci/run` runs most of them, shorter. But each program and option must exist,
+and what can be made short is run: fewer seeds, the same words else.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.docs.pages import DOCS, ROOT, blocks_of
+from tests.docs.pages import DOCS, ROOT, Block, Claim, blocks_of, claims
 
+SECONDS_MAX: Final = 60.0
 PAGES: Final = [
     *sorted((DOCS / "explanation").glob("*.md")),
     DOCS / "spec" / "README.md",
     DOCS / "contributing.md",
 ]
-COMMANDS: Final = [
-    (page, command.removeprefix("$ "))
-    for page in PAGES
-    for block in blocks_of(page)
-    if block.kind in ("sh", "console")
-    for line in block.text.splitlines()
-    for command in line.partition("#")[0].split("&&")
-    if line.startswith("$ ") or block.kind == "sh"
+BLOCKS: Final = [
+    (page, block) for page in PAGES for block in blocks_of(page) if block.kind in ("sh", "console")
 ]
-SECONDS_MAX: Final = 60.0
+
+
+def commands_in(block: Block) -> list[str]:
+    """What is typed, command by command; of a console only what stands behind a prompt."""
+    lines = [line.removeprefix("$ ") for line in block.text.splitlines()]
+    return [command.strip() for line in lines for command in line.partition("#")[0].split("&&")]
+
+
+COMMANDS: Final = [(page, command) for page, block in BLOCKS for command in commands_in(block)]
+
+SIMULATE: Final = "python -m kcl_py.testing simulate "
+SHORTER: Final = {
+    "--seeds 1000": "--seeds 2",
+    "--seeds 500 --first -1": "--seeds 2 --first 7",  # no fresh ones: .ci/run has those
+    "--shrink ": "",  # that seed keeps all promises: tests/seeds shrinks some that do not
+    "NAME.json": "name.json",
+}
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """The blocks that are run, if shorter; the others are named in test_inventory.py."""
+    for page, block in BLOCKS:
+        if all(command.startswith(SIMULATE) for command in commands_in(block)):
+            yield from claims(page, [block])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", sorted({each for _, each in COMMANDS if each.startswith(SIMULATE)})
+)
+def test_worlds_are_simulated_as_the_page_shows(command: str, tmp_path: Path) -> None:
+    (tmp_path / "tests" / "seeds").mkdir(parents=True)
+    for written, shorter in SHORTER.items():
+        command = command.replace(written, shorter)
+    done = subprocess.run(
+        [sys.executable, *shlex.split(command)[1:]],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kept all promises" in done.stdout or ", 0 failed;" in done.stdout
 
 
 def help_of(words: list[str]) -> str:

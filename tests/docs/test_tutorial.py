@@ -13,10 +13,17 @@ import pytest
 from kcl_py.aws.tools import scan_rows
 from kcl_py.core.leases.rows import LeaseRow
 from kcl_py.errors import LeaseTableError
-from tests.docs.pages import DOCS, ROOT, Block, blocks_of
-from tests.docs.shell import PATIENCE_SECONDS, SHELL, Shell, open_shell
+from tests.acceptance.test_tutorials import steps_of, walked
+from tests.docs.pages import DOCS, Claim
+from tests.docs.shell import PATIENCE_SECONDS, Shell, open_shell
 
 LOOK_SECONDS = 0.1
+PAGE = DOCS / "tutorials" / "first-hour.md"
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """The blocks that are typed here."""
+    return walked(PAGE)
 
 
 @pytest.fixture
@@ -53,8 +60,6 @@ def logs(shell: Shell) -> str:
 
 @pytest.mark.slow
 def test_the_first_hour_goes_as_it_is_told(shell: Shell) -> None:
-    blocks = blocks_of(DOCS / "tutorials" / "first-hour.md")
-    begin = blocks.index(Block("sh", SHELL)) + 1
     url = shell.type("echo $AWS_ENDPOINT_URL").strip()
     client = boto3.client(
         "dynamodb",
@@ -65,7 +70,7 @@ def test_the_first_hour_goes_as_it_is_told(shell: Shell) -> None:
     )
 
     said = []
-    for block in blocks[begin:]:
+    for block in steps_of(PAGE):
         if block.kind == "sh":
             said.append(shell.type(block.text))
         elif block.kind == "wait":
@@ -79,9 +84,3 @@ def test_the_first_hour_goes_as_it_is_told(shell: Shell) -> None:
     different, all_lines = (int(number) for number in said[-1].split())
     assert different == 1000
     assert all_lines >= different
-
-
-def test_the_tutorial_installs_as_the_readme_does() -> None:
-    first = blocks_of(DOCS / "tutorials" / "first-hour.md")[0]
-
-    assert first.text.splitlines()[0] in (ROOT / "README.md").read_text(encoding="utf-8")
