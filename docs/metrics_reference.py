@@ -16,7 +16,7 @@ call, never for each record; all of it is in `status()`, too.
 - **level** is looked at: by Prometheus when it asks; for CloudWatch every 10 s, as a statistic set of the interval.
 - **time** is a histogram for Prometheus. CloudWatch is sent values and how often each came, so that it knows averages and percentiles.
 
-The unit of a time is seconds in Prometheus and milliseconds in CloudWatch.
+The unit of a time is seconds in Prometheus and milliseconds in CloudWatch; that of a fraction a ratio (1 is all of it) and percent.
 
 ## Names and dimensions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from kcl_py.aws.names import StreamAddress
 from kcl_py.companions import Companion, Watched
 from kcl_py.config import WorkerConfig
 from kcl_py.health.companion import Health
+from kcl_py.hosts.cpu_watch import CpuWatch, unmeasured
 from kcl_py.metrics.cloudwatch import CloudWatch
 from kcl_py.metrics.emf import Emf
 from kcl_py.metrics.prometheus import exposition
@@ -25,16 +26,32 @@ if TYPE_CHECKING:
 __all__ = ["observers"]
 
 
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """What a configuration asks for.
+
+    Attributes:
+        cpu_used: Part of the CPUs that is used, for `status()`.
+    """
+
+    companions: Sequence[Companion]
+    cpu_used: Callable[[], float | None]
+
+
 def observers(
     config: WorkerConfig,
     app_name: str,
     stream: StreamAddress,
     session: boto3.session.Session | None = None,
     client_factory: ClientFactory | None = None,
-) -> Sequence[Companion]:
+) -> Observers:
     """Make them; none is started, and nothing is connected."""
     found: list[Companion] = []
     health, metrics = config.health, config.metrics
+    cpu: CpuWatch | None = None
+    if health.port is not None or metrics.level != "none":
+        cpu = CpuWatch()
+        found.append(cpu)
     if health.port is not None or health.file is not None:
         found.append(
             Health(
@@ -54,7 +71,7 @@ def observers(
                 wall=SYSTEM_CLOCK.wall,
             )
         )
-    return found
+    return Observers(found, unmeasured if cpu is None else lambda: cpu.used)
 
 
 @dataclass(frozen=True, slots=True)
