@@ -174,6 +174,7 @@ _HELD: Final = (
         unit="seconds",
         scope="held",
         read=lambda shard: shard.fence_in,
+        is_low_worse=True,
         says="Time until a lease is lost if no renewal succeeds. Between two thirds of the lease "
         "duration and all of it while all is well.",
     ),

@@ -31,6 +31,7 @@ class Metric:
             every shard of the worker. held: a `ShardStatus`, of those that it holds.
         read: Gives the number; the `Timing` of a time; None: not known.
         says: For the reference.
+        is_low_worse: Of many shards the lowest level is the one to look at, else the highest.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Metric:
     scope: Scope
     read: Callable[[Any], float | Timing | None]
     says: str
+    is_low_worse: bool = False
 
     @property
     def is_per_shard(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from kcl_py import Batch, HealthConfig, Worker, WorkerConfig
+from kcl_py.aws.names import parse_stream
 from kcl_py.hosts.cpu_watch import CpuWatch
 from kcl_py.local import Engine
 from kcl_py.observers import observers
@@ -80,4 +81,4 @@ def test_status_has_it_while_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> N
                 seen.append(worker.status().cpu_used)
 
     assert seen == [0.5, None]
-    assert not observers(WorkerConfig(), "quiet", worker._stream).companions
+    assert not observers(WorkerConfig(), "quiet", parse_stream("people")).companions
