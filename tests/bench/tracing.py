@@ -14,7 +14,9 @@ from typing import Final
 from opentelemetry.sdk.trace import TracerProvider
 
 from kcl_py import Batch, Record, RecordProcessor, ShardContext
-from kcl_py.processor import Fence, Run, RunFacts, RunPort
+from kcl_py.processor import Fence, Run, RunFacts
+from kcl_py.shell.checkpoints import CheckpointDesk, Port
+from kcl_py.shell.clock import SYSTEM_CLOCK
 from kcl_py.testing import make_record
 from kcl_py.tracing import ContextOf, context_in_json, traced
 from tests.bench.figures import Figure, Report
@@ -23,13 +25,6 @@ from tests.bench.session import Session
 UNIT: Final = "CPU us per page"
 SIZES: Final = (100, 10_000)
 RECORDS_PER_SAMPLE: Final = 20_000
-
-
-class _Port(RunPort):
-    audit = None
-
-    def now(self) -> float:
-        return 0.0
 
 
 class _Taking(RecordProcessor):
@@ -93,7 +88,9 @@ def _page(size: int, contexts: int) -> list[Record]:
 def _sample(processor: RecordProcessor, records: Sequence[Record]) -> float:
     """Return the CPU of one page, us."""
     turns = max(1, RECORDS_PER_SAMPLE // len(records))
-    shard = ShardContext(Run(facts=_FACTS, fence=Fence(math.inf), port=_Port()))
+    fence = Fence(math.inf)
+    port = Port(CheckpointDesk(lambda _: None), SYSTEM_CLOCK.now, fence, 1, "shard", None)
+    shard = ShardContext(Run(facts=_FACTS, fence=fence, port=port))
     begun = time.process_time()
     for _ in range(turns):
         processor.process_records(Batch(shard, records))
