@@ -5,6 +5,7 @@ import threading
 import pytest
 from kcl_py import Batch, LeaseConfig, MetricsConfig, Producer, Worker, WorkerConfig
 from kcl_py.local import Engine
+from kcl_py.streams import ensure_stream
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -46,7 +47,7 @@ def test_a_batch_is_linked_to_the_requests_that_put_its_orders(
     monkeypatch.setattr(traced_orders.Bills, "process_records", counted)
     with Engine() as engine:
         session = engine.session()
-        session.client("kinesis").create_stream(StreamName="orders", ShardCount=1)
+        ensure_stream("orders", session=session)
         with Producer("orders", session=session) as producer:
             for name in ("ada", "alan", "grace", "edsger", "barbara"):
                 traced_orders.put_order(producer, name)
