@@ -176,6 +176,23 @@ def test_what_is_no_context_is_none(text: str) -> None:
     assert "kcl.links.records_failed" not in said(span)
 
 
+def test_looking_for_contexts_hands_no_record_over() -> None:
+    records = [make_record({"traceparent": parent_of(number)}) for number in (1, 2, 3)]
+    batch, log = make_batch(records)
+
+    def work(batch: Batch) -> None:
+        batch.checkpoint()  # of nothing
+        next(iter(batch))
+        batch.checkpoint()
+
+    recorded = Recorded()
+    processor: Any = traced(work, context_of=context_in_json(), tracer_provider=recorded.provider)()
+    processor.process_records(batch)
+
+    assert len(linked(recorded.batches[0])) == 3
+    assert log.positions == (records[0].position,)
+
+
 def test_without_a_context_of_no_record_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a record was looked at")
