@@ -101,9 +101,10 @@ setting by its Java name is answered with the right one.
 
 SETTINGS_TAIL = f"""
 Only in code: `OnError.give_up_on`, the exceptions that no retry can mend; they go straight to
-`then`. A variable is named after its setting: `{env_name("on_error.backoff.first")}` is
-`on_error.backoff.first`. `KCL_APP_NAME`, `KCL_STREAM` and `KCL_CONFIG` are `--app`, `--stream` and
-`--config`. `kcl config show` prints what holds, and why."""
+`then`; and `MetricsConfig.meter_provider`, for `sink = "otel"`, where not the global one of
+OpenTelemetry is meant. A variable is named after its setting:
+`{env_name("on_error.backoff.first")}` is `on_error.backoff.first`. `KCL_APP_NAME`, `KCL_STREAM` and
+`KCL_CONFIG` are `--app`, `--stream` and `--config`. `kcl config show` prints what holds and why."""
 
 NAMES_HEAD = f"""# Names of the KCL
 {MADE}

@@ -14,7 +14,7 @@ from kcl_py.errors import ConfigError
 __all__ = ["HealthConfig", "MetricsConfig", "MetricsLevel", "MetricsSink"]
 
 MetricsLevel: TypeAlias = Literal["none", "summary", "detailed"]
-MetricsSink: TypeAlias = Literal["cloudwatch", "emf"]
+MetricsSink: TypeAlias = Literal["cloudwatch", "emf", "otel"]
 
 PORT_MAX: Final = 65535
 NAMESPACE_MAX: Final = 255
@@ -24,7 +24,7 @@ _NAMESPACE: Final = re.compile(r"[A-Za-z0-9._/#:\- ]{1,255}")
 _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "prometheus": "set health.port, and let Prometheus read /metrics there",
-        "otel": "it comes in a later version; set health.port, and let a collector read /metrics",
+        "opentelemetry": "it is called otel here",
     }
 )
 
@@ -66,15 +66,19 @@ class MetricsConfig:
             shard and worker, too; each of them is a metric of its own, which CloudWatch bills.
             KCL: metricsLevel, default detailed.
         sink: cloudwatch: PutMetricData. emf: JSON lines on stdout, in CloudWatch's embedded metric
-            format.
+            format. otel: instruments of OpenTelemetry, which the program's own MeterProvider
+            exports; needs the extra `otel`.
         namespace: None: the application name, as the Java KCL does it. KCL: metricsNamespace.
-        interval: Seconds that are summed up in one sending.
+        interval: Seconds that are summed up in one sending. otel: after so many, 10 at most, counts
+            are fed to the instruments; when they are exported is for the MeterProvider to say.
+        meter_provider: Only in code, for otel: feed this one. None: the global one.
     """
 
     level: MetricsLevel = "none"
     sink: MetricsSink = "cloudwatch"
     namespace: str | None = None
     interval: float = 60.0
+    meter_provider: object | None = None
 
     def __post_init__(self) -> None:
         if self.level not in ("none", "summary", "detailed"):
@@ -83,8 +87,11 @@ class MetricsConfig:
             )
         if self.sink in _ELSEWHERE:
             raise ConfigError(f"metrics.sink = {self.sink!r} is none; {_ELSEWHERE[self.sink]}")
-        if self.sink not in ("cloudwatch", "emf"):
-            raise ConfigError(f"metrics.sink = {self.sink!r} is unknown; use 'cloudwatch' or 'emf'")
+        if self.sink not in ("cloudwatch", "emf", "otel"):
+            raise ConfigError(
+                f"metrics.sink = {self.sink!r} is unknown; use 'cloudwatch', 'emf' or 'otel'"
+            )
+        self._check_provider()
         check_number("metrics.interval", self.interval, low=1.0, high=INTERVAL_SECONDS_MAX)
         if self.namespace is not None and (
             not _NAMESPACE.fullmatch(self.namespace) or self.namespace.startswith((":", "AWS/"))
@@ -92,4 +99,19 @@ class MetricsConfig:
             raise ConfigError(
                 f"metrics.namespace = {self.namespace!r} is not allowed; use 1 to {NAMESPACE_MAX} "
                 "letters, digits and ._/#:- that begin with neither ':' nor 'AWS/'"
+            )
+
+    def _check_provider(self) -> None:
+        provider = self.meter_provider
+        if provider is None:
+            return
+        if self.sink != "otel":
+            raise ConfigError(
+                f"metrics.meter_provider is for metrics.sink = 'otel', not {self.sink!r}; "
+                "leave it out, or choose that sink"
+            )
+        if not callable(getattr(provider, "get_meter", None)):
+            raise ConfigError(
+                f"metrics.meter_provider = {provider!r} has no get_meter; give a MeterProvider of "
+                "OpenTelemetry, or leave it out for the global one"
             )

@@ -168,7 +168,7 @@ _METRICS: Final = (
     KclName("metricsBufferTimeMillis", "10000", "metrics.interval", "in seconds"),
     KclName("metricsMaxQueueSize", "10000", "", "what cannot be sent is counted and told"),
     KclName("metricsEnabledDimensions", "all", "", "metrics.level decides"),
-    KclName("metricsBackend", "CLOUDWATCH", "metrics.sink", "OpenTelemetry is not there yet"),
+    KclName("metricsBackend", "CLOUDWATCH", "metrics.sink", "cloudwatch, emf or otel"),
 )
 
 _PROGRAM: Final = (

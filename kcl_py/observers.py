@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from kcl_py._otel import EXTRA, is_installed
 from kcl_py.aws.clients import ClientFactory, make_metrics_client
 from kcl_py.aws.metric_data import MetricData
 from kcl_py.aws.names import StreamAddress
 from kcl_py.companions import Companion, Watched
 from kcl_py.config import WorkerConfig
+from kcl_py.errors import ConfigError
 from kcl_py.health.companion import Health
+from kcl_py.hosts.cpu_watch import CpuWatch, unmeasured
 from kcl_py.metrics.cloudwatch import CloudWatch
 from kcl_py.metrics.emf import Emf
 from kcl_py.metrics.prometheus import exposition
-from kcl_py.metrics.publisher import Publisher, Sink
+from kcl_py.metrics.publisher import LOOK_SECONDS, Publisher, Sink
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
     import boto3.session
+    from opentelemetry.metrics import MeterProvider
 
 __all__ = ["observers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """What a configuration asks for.
+
+    Attributes:
+        cpu_used: Part of the CPUs that is used, for `status()`.
+    """
+
+    companions: Sequence[Companion]
+    cpu_used: Callable[[], float | None]
 
 
 def observers(
@@ -31,10 +47,18 @@ def observers(
     stream: StreamAddress,
     session: boto3.session.Session | None = None,
     client_factory: ClientFactory | None = None,
-) -> Sequence[Companion]:
-    """Make them; none is started, and nothing is connected."""
+) -> Observers:
+    """Make them; none is started, and nothing is connected.
+
+    Raises:
+        ConfigError: One of them needs a package that is not installed.
+    """
     found: list[Companion] = []
     health, metrics = config.health, config.metrics
+    cpu: CpuWatch | None = None
+    if health.port is not None or metrics.level != "none":
+        cpu = CpuWatch()
+        found.append(cpu)
     if health.port is not None or health.file is not None:
         found.append(
             Health(
@@ -45,16 +69,18 @@ def observers(
         )
     if metrics.level != "none":
         sinks = _Sinks(config, app_name, stream, session, client_factory)
+        is_otel = metrics.sink == "otel"
         found.append(
             Publisher(
-                sinks.cloudwatch if metrics.sink == "cloudwatch" else sinks.emf,
+                sinks.chosen(),
                 level=metrics.level,
-                interval=metrics.interval,
+                # Instruments wait for whoever reads them, and that may be often.
+                interval=min(metrics.interval, LOOK_SECONDS) if is_otel else metrics.interval,
                 now=SYSTEM_CLOCK.now,
                 wall=SYSTEM_CLOCK.wall,
             )
         )
-    return found
+    return Observers(found, unmeasured if cpu is None else lambda: cpu.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +92,24 @@ class _Sinks:
     stream: StreamAddress
     session: boto3.session.Session | None
     client_factory: ClientFactory | None
+
+    def chosen(self) -> Callable[[Watched], Sink]:
+        """Return what makes it.
+
+        Raises:
+            ConfigError: It needs a package that is not installed.
+        """
+        match self.config.metrics.sink:
+            case "cloudwatch":
+                return self.cloudwatch
+            case "emf":
+                return self.emf
+            case "otel":
+                if not is_installed():
+                    raise ConfigError(
+                        f"metrics.sink = 'otel' needs OpenTelemetry; install it with: {EXTRA}"
+                    )
+                return self.otel
 
     def cloudwatch(self, worker: Watched) -> Sink:
         del worker
@@ -81,6 +125,22 @@ class _Sinks:
             "worker_id": worker.worker_id,
         }
         return Emf(self._namespace, _to_stdout, said)
+
+    def otel(self, worker: Watched) -> Sink:
+        from kcl_py.metrics.otel import OpenTelemetry  # noqa: PLC0415 - an extra
+
+        metrics = self.config.metrics
+        assert metrics.level != "none", "else nobody asks for a sink"
+        return OpenTelemetry(
+            worker,
+            provider=cast("MeterProvider | None", metrics.meter_provider),
+            attributes={
+                "kcl.application": self.app_name,
+                "aws.kinesis.stream_name": self.stream.name,
+            },
+            level=metrics.level,
+            now=SYSTEM_CLOCK.now,
+        )
 
     @property
     def _namespace(self) -> str:

@@ -180,6 +180,8 @@ class WorkerStatus:
         calls: Calls of AWS since the start, by kind.
         call_waits: Seconds since the oldest call of that kind that is under way was made.
         buffered_bytes: Records that have arrived and are not processed.
+        cpu_used: Part of the CPUs that the worker may use that is used, over 10 s; None: not known,
+            or neither metrics nor a health port asked for it.
     """
 
     worker_id: str
@@ -196,6 +198,7 @@ class WorkerStatus:
     calls: Mapping[str, Timing] = field(default_factory=dict)
     call_waits: Mapping[str, float] = field(default_factory=dict)
     buffered_bytes: int = 0
+    cpu_used: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the schema of `kcl ... --json` and /statusz. Positions are `SEQ/SUB`."""

@@ -101,7 +101,8 @@ class Worker:
         self._client_factory = client_factory
         self._on_event = on_event
         asked = observers(config, app_name, self._stream, session, client_factory)
-        self._companions = (*companions, *asked)
+        self._companions = (*companions, *asked.companions)
+        self._cpu_used = asked.cpu_used
         self._audit_path: str | PathLike[str] | None = None  # set by `kcl run --audit-log`
         self._worker_id = new_worker_id(config.worker_name)
         self._process = os.getpid()
@@ -355,6 +356,7 @@ class Worker:
             rng=rng,
             is_stopping=lambda: self._stop_asked,
             on_progress=shell.say_waiting,
+            cpu_used=self._cpu_used,
         )
 
     def _end(self, shell: Shell, error: BaseException | None) -> None:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "docs" / "reference" / "events.md"
 ROOMS = (
     "core", "shell", "aws", "cli", "health", "hosts", "metrics", "producer", "streams",
-    "observers.py", "worker.py",
+    "tracing", "observers.py", "worker.py",
 )  # fmt: skip
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 METHODS = {"exception": "error"}

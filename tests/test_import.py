@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-HEAVY = {"boto3", "botocore", "msgspec", "rich", "structlog", "tenacity", "typer"}
+HEAVY = {
+    "boto3", "botocore", "msgspec", "opentelemetry", "rich", "structlog", "tenacity", "typer",
+}  # fmt: skip
 
 
 def modules_loaded_by(program: str) -> set[str]:
@@ -35,6 +37,16 @@ def test_configuration_and_errors_load_no_dependency() -> None:
 
 def test_records_load_msgspec_and_nothing_else() -> None:
     assert modules_loaded_by("from kcl_py import Record") & HEAVY == {"msgspec"}
+
+
+def test_a_worker_loads_no_opentelemetry_that_nobody_asked_for() -> None:
+    program = (
+        "from kcl_py import MetricsConfig, Worker, WorkerConfig\n"
+        "config = WorkerConfig(metrics=MetricsConfig(level='summary'))\n"
+        "Worker(app_name='demo', stream='people', processor=lambda batch: None, config=config)"
+    )
+
+    assert "opentelemetry" not in modules_loaded_by(program)
 
 
 def test_the_command_names_what_to_install_when_it_is_missing() -> None:

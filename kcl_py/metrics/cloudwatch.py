@@ -21,8 +21,18 @@ HEAD_BYTES: Final = 2048
 DIMENSION_LENGTH_MAX: Final = 1024
 """Source: Dimension, Value. One that is longer keeps its end, which tells shards apart."""
 
-FACTORS: Final[Mapping[Unit, float]] = {"count": 1.0, "bytes": 1.0, "seconds": 1000.0}
-UNITS: Final[Mapping[Unit, str]] = {"count": "Count", "bytes": "Bytes", "seconds": "Milliseconds"}
+FACTORS: Final[Mapping[Unit, float]] = {
+    "count": 1.0,
+    "bytes": 1.0,
+    "seconds": 1000.0,
+    "fraction": 100.0,
+}
+UNITS: Final[Mapping[Unit, str]] = {
+    "count": "Count",
+    "bytes": "Bytes",
+    "seconds": "Milliseconds",
+    "fraction": "Percent",
+}
 
 Datum: TypeAlias = dict[str, Any]
 Put: TypeAlias = Callable[[str, Sequence[Datum]], str | None]

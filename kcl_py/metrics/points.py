@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from kcl_py.metrics.catalogue import METRICS
 from kcl_py.metrics.metric import Metric
-from kcl_py.status import ShardWork, Timing, WorkerStatus, idle_status
+from kcl_py.status import TIMING_BOUNDS, ShardWork, Timing, WorkerStatus, idle_status
+
+_HIGHS: Final = (*TIMING_BOUNDS, math.inf)
+_LOWS: Final = (0.0, *(math.nextafter(bound, math.inf) for bound in TIMING_BOUNDS))
+"""Of each bucket; its upper end belongs to it, its lower end to the one before."""
 
 Level: TypeAlias = Literal["summary", "detailed"]
 
@@ -197,9 +201,12 @@ def _together(
 
 
 def _of_timing(timing: Timing) -> tuple[Stats, tuple[tuple[float, int], ...]] | None:
-    pairs = zip(timing.sums, timing.counts, strict=True)
-    # Sums are differences of floats: a bucket of tiny durations may come out below zero.
-    values = tuple((max(total, 0.0) / count, count) for total, count in pairs if count > 0)
+    # Sums are differences of floats: a mean may come out beside its bucket, even below zero.
+    values = tuple(
+        (min(max(total / count, low), high), count)
+        for total, count, low, high in zip(timing.sums, timing.counts, _LOWS, _HIGHS, strict=True)
+        if count > 0
+    )
     if not values:
         return None
     count = sum(often for _, often in values)

@@ -10,17 +10,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from kcl_py.metrics.catalogue import METRICS
-from kcl_py.metrics.metric import Metric
+from kcl_py.metrics.metric import Metric, Unit
 from kcl_py.status import TIMING_BOUNDS, Timing, WorkerStatus
 
 _TYPES: Final = {"count": "counter", "level": "gauge", "time": "histogram"}
+_ENDINGS: Final[Mapping[Unit, str]] = {
+    "count": "",
+    "bytes": "_bytes",
+    "seconds": "_seconds",
+    "fraction": "_ratio",
+}
+"""Source: Prometheus' metric and label naming, Base units."""
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def full_name(metric: Metric) -> str:
     """The name with its prefix and endings: `kcl_read_bytes_total`."""
-    unit = "" if metric.unit == "count" else f"_{metric.unit}"
-    return f"kcl_{metric.name}{unit}" + ("_total" if metric.kind == "count" else "")
+    ending = _ENDINGS[metric.unit] + ("_total" if metric.kind == "count" else "")
+    return f"kcl_{metric.name}{ending}"
 
 
 def exposition(status: WorkerStatus, app_name: str) -> str:

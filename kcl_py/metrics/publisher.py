@@ -105,8 +105,14 @@ class Publisher:
                 _log.error("metrics.failed", exc_info=True, extra=bug)
 
     def publish(self) -> None:
-        """Send what came since the last time."""
-        points = self._collector.take(self._worker.status())
+        """Send what came since the last time; nothing of a worker that has not begun.
+
+        Whatever kept it from that is told as what it is, and not as numbers that were dropped.
+        """
+        status = self._worker.status()
+        if status.at is None:
+            return
+        points = self._collector.take(status)
         dropped, why = 0, None
         for count, problem in self._sink.send(points, self._wall()):
             if problem is not None:

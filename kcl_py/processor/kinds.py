@@ -58,6 +58,10 @@ class ProcessorMaker:
         _check_traits(made, type(made).__name__)
         return made
 
+    def __call__(self) -> AnyProcessor:
+        """As `make`, so that what wraps a processor may be given as one."""
+        return self.make()
+
     def __repr__(self) -> str:
         return f"<ProcessorMaker {self.name}>"
 
@@ -86,6 +90,8 @@ def classify(processor: object) -> ProcessorMaker:
     Raises:
         ConfigError: It is neither a maker nor a function of one batch; the message says why.
     """
+    if isinstance(processor, ProcessorMaker):
+        return processor
     name = _name(processor)
     if isinstance(processor, RecordProcessor | AsyncRecordProcessor):
         kind = type(processor).__name__

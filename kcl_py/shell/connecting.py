@@ -17,6 +17,7 @@ from kcl_py.aws.table_setup import open_table
 from kcl_py.config import WorkerConfig
 from kcl_py.core.facts import StreamFacts, TableFacts
 from kcl_py.dead_letters.opening import open_sink
+from kcl_py.hosts.cpu_watch import unmeasured
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from kcl_py.shell.letters import ErrorRules
 from kcl_py.shell.meter import Meter
@@ -36,6 +37,7 @@ class Connected:
 
     Attributes:
         errors: What becomes of exceptions of user code.
+        cpu_used: Part of the CPUs that is used, as last measured.
     """
 
     clients: Clients
@@ -45,6 +47,7 @@ class Connected:
     stream_facts: StreamFacts
     errors: ErrorRules
     meter: Meter = field(default_factory=lambda: Meter(SYSTEM_CLOCK.now))
+    cpu_used: Callable[[], float | None] = unmeasured
 
     def complete(self, status: WorkerStatus) -> WorkerStatus:
         """Add what the core does not know: calls, and what they used up."""
@@ -54,6 +57,7 @@ class Connected:
             dynamodb_write_units=self.table.write_units,
             calls=self.meter.values(),
             call_waits=self.meter.waits(),
+            cpu_used=self.cpu_used(),
         )
 
 
@@ -64,6 +68,7 @@ class Connecting:
     Attributes:
         is_stopping: The worker was asked to stop: give up waiting.
         on_progress: Told what is being waited for.
+        cpu_used: As `Connected.cpu_used`.
     """
 
     app_name: str
@@ -74,6 +79,7 @@ class Connecting:
     rng: random.Random
     is_stopping: Callable[[], bool]
     on_progress: Callable[[str], None]
+    cpu_used: Callable[[], float | None] = unmeasured
 
     def connect(self) -> Connected:
         """Make clients, describe the stream (waiting while it is created), open the table.
@@ -122,6 +128,7 @@ class Connecting:
             ),
             stream_facts=stream_facts,
             errors=self._error_rules(),
+            cpu_used=self.cpu_used,
         )
 
     def _error_rules(self) -> ErrorRules:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kcl_py.errors import RecordFailed
 from kcl_py.letters import DeadLetter
-from kcl_py.shell.user_errors import message_of, root_of
+from kcl_py.processor.raised import root_of
+from kcl_py.shell.user_errors import message_of
 
 if TYPE_CHECKING:
     from kcl_py.core.commands import WriteLetter

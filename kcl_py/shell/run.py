@@ -36,13 +36,14 @@ from kcl_py.processor import (
     RunFacts,
     ShardContext,
 )
+from kcl_py.processor.raised import root_of
 from kcl_py.records import Position, Record
 from kcl_py.shell.async_calls import AsyncCall, AsyncCalls, RunningCall
 from kcl_py.shell.audit import AuditLog, EpochAudit
 from kcl_py.shell.checkpoints import CheckpointDesk, Port
 from kcl_py.shell.letters import MAY_GIVE_UP, ErrorRules, Reason, write_letter
 from kcl_py.shell.threads import OnCrash, spawn
-from kcl_py.shell.user_errors import root_of, stack_of, user_error
+from kcl_py.shell.user_errors import stack_of, user_error
 
 Call: TypeAlias = Deliver | CallProcessor | WriteLetter
 

@@ -7,7 +7,8 @@ import traceback
 from typing import Final
 
 from kcl_py.core.events import UserError
-from kcl_py.errors import LeaseLost, RecordFailed
+from kcl_py.errors import RecordFailed
+from kcl_py.processor.raised import is_lease_lost, root_of
 
 MESSAGE_LENGTH_MAX: Final = 200
 """Characters of a message that `status()` shows; it is the user's own and may quote data."""
@@ -25,7 +26,7 @@ def user_error(
         give_up_on: Exceptions that no retry can mend; also as the cause of a RecordFailed.
     """
     summary, detail = _summary(error), _detail(error)
-    if _is_lease_lost(error) or (is_fenced and isinstance(error, asyncio.CancelledError)):
+    if is_lease_lost(error) or (is_fenced and isinstance(error, asyncio.CancelledError)):
         return UserError(kind="lease_lost", summary=summary, detail=detail)
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return UserError(kind="exit", summary=summary, detail=detail)
@@ -42,23 +43,10 @@ def user_error(
     return UserError(kind="error", summary=summary, detail=detail, may_retry=may_retry)
 
 
-def root_of(error: BaseException) -> BaseException:
-    """Return what really happened: RecordFailed only says to which record."""
-    cause = error.__cause__
-    return cause if isinstance(error, RecordFailed) and cause is not None else error
-
-
 def stack_of(error: BaseException) -> list[str]:
     """Where it was raised, innermost last: places in code, neither message nor values."""
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
     return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
-
-
-def _is_lease_lost(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        # As a TaskGroup raises it: nothing but lost leases in it.
-        return error.split(LeaseLost)[1] is None
-    return isinstance(error, LeaseLost)
 
 
 def _summary(error: BaseException) -> str:

@@ -35,6 +35,7 @@ BENCHES: Final = MappingProxyType(
         "latency": "tests.bench.latency",
         "start": "tests.bench.start",
         "codec": "tests.bench.codec",
+        "tracing": "tests.bench.tracing",
         "cores": "tests.bench.cores",
         "leases": "tests.bench.leases",
         "memory": "tests.bench.memory",

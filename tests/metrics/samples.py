@@ -69,4 +69,5 @@ STATUS = WorkerStatus(
     calls={kind: timing(0.004, 0.3) for kind in ("LeaseWrite", "Scan", "GetRecords")},
     call_waits={"GetRecords": 0.1},
     buffered_bytes=4096,
+    cpu_used=0.75,
 )

@@ -45,6 +45,12 @@ def test_names_are_unique_and_are_names() -> None:
     assert all(re.fullmatch(r"kcl_[a-z_]+", name) for name in names)
 
 
+def test_what_is_counted_has_a_name_and_nothing_else_has() -> None:
+    for metric in METRICS:
+        assert (metric.thing is not None) == (metric.unit == "count"), metric.name
+        assert metric.thing is None or re.fullmatch(r"[a-z]+", metric.thing)
+
+
 def test_what_is_said_to_be_of_the_kcl_is() -> None:
     told = {(each.operation, each.cloudwatch) for each in METRICS if each.is_kcl}
 

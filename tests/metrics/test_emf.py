@@ -14,7 +14,7 @@ from kcl_py.metrics.points import Collector, Point
 from tests.metrics.samples import STATUS
 from tests.metrics.test_cloudwatch import POINTS
 
-UNITS = {"Count", "Bytes", "Milliseconds"}
+UNITS = {"Count", "Bytes", "Milliseconds", "Percent"}
 
 
 def check(line: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_whatever_the_point_is_the_format_is_kept_and_the_mean_is_told(point: Po
 
     value = document[point.metric.cloudwatch]
     values = value if isinstance(value, list) else [value]
-    factor = 1000.0 if point.metric.unit == "seconds" else 1.0
+    factor = {"seconds": 1000.0, "fraction": 100.0}.get(point.metric.unit, 1.0)
     if point.values:
         count = sum(often for _, often in point.values)
         assert len(values) == min(count, VALUES_MAX)

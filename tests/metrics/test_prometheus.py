@@ -52,6 +52,7 @@ def test_counts_levels_and_times_are_those_of_the_status() -> None:
     assert found["kcl_fence_margin_seconds", (app, one)] == 6.25
     assert found["kcl_leases_held", (app,)] == 2
     assert found["kcl_unhealthy", (app,)] == 1
+    assert found["kcl_cpu_used_ratio", (app,)] == 0.75
     bucket = "kcl_process_records_seconds_bucket"
     assert found[bucket, (app, one, ("le", "0.01"))] == 0
     assert found[bucket, (app, one, ("le", "0.025"))] == 2

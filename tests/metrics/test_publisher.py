@@ -15,7 +15,16 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from kcl_py import Batch, LeaseConfig, MetricsConfig, NoCredentials, Worker, WorkerConfig
+from kcl_py import (
+    Batch,
+    LeaseConfig,
+    MetricsConfig,
+    NoCredentials,
+    SetupError,
+    TableConfig,
+    Worker,
+    WorkerConfig,
+)
 from kcl_py.companions import Watched
 from kcl_py.local import Engine
 from kcl_py.metrics.points import Point
@@ -214,6 +223,35 @@ def test_a_sink_that_nobody_answers_costs_the_worker_nothing(
     assert told
     assert told[0]["sink"] == "cloudwatch"
     assert "cloudwatch:PutMetricData" in told[0]["problem"]
+
+
+@pytest.mark.parametrize("missing", ["stream", "table"])
+def test_a_worker_that_never_started_has_dropped_no_numbers(
+    missing: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9")
+    caplog.set_level(logging.INFO, "kcl_py")
+    with Engine() as engine:
+        if missing == "table":
+            engine.session().client("kinesis").create_stream(StreamName="people", ShardCount=1)
+        worker = Worker(
+            app_name="demo",
+            stream="people",
+            processor=lambda batch: None,
+            config=replace(
+                engine.config(),
+                table=TableConfig(create=False),
+                metrics=MetricsConfig(level="summary"),
+            ),
+            session=engine.session(),
+        )
+
+        with pytest.raises(SetupError):
+            worker.run()
+
+    told = [each.message.split()[0] for each in caplog.records]
+    assert "worker.failed" in told
+    assert not {each for each in told if each.startswith("metrics.")}
 
 
 def test_without_credentials_the_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,7 @@ from kcl_py.testing import (
     make_batch,
     run_processor,
 )
+from kcl_py.tracing import context_in_json, inject, traced
 
 
 @dataclass
@@ -258,3 +259,17 @@ async def look_on() -> None:
         assert_type(reader, Reader)
     async for each in Reader("people", start=datetime.now(UTC), idle_timeout=5):
         assert_type(each.record, Record)
+
+
+def trace_batches() -> None:
+    def context_of(record: Record) -> Mapping[str, str] | None:
+        return {"traceparent": record.partition_key} if record.partition_key else None
+
+    async def process(batch: AsyncBatch) -> None:
+        await batch.checkpoint()
+
+    maker = traced(process, context_of=context_of, links_max=16)
+    assert_type(maker, Callable[[], AnyProcessor])
+    Worker(app_name="orders", stream="orders", processor=maker)
+    traced(traced(lambda batch: None), context_of=context_in_json("trace"))
+    assert_type(inject({"id": 1}, field="trace"), dict[str, Any])
