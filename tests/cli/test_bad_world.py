@@ -245,6 +245,21 @@ def test_a_table_that_a_java_fleet_of_an_older_version_uses(
     assert kcl(*run_arguments(stream, stream)).failed(4, f"{stream}-CoordinatorState", "Java KCL")
 
 
+def test_a_table_that_a_java_fleet_of_version_2_uses(
+    kcl: Kcl, app: Path, at_engine: EngineProcess, clients: Mapping[str, Any], stream: str
+) -> None:
+    item = lease_item("shardId-000000000000", leaseOwner={"S": "ip-10-0-0-1:6f1c"})
+    del item["leaseDurationMs"]
+    make_table(clients, stream, item)
+
+    typed = kcl(*run_arguments(stream, stream))
+
+    assert typed.failed(4, stream, "Java KCL", "ip-10-0-0-1:6f1c", "another app name")
+    assert clients["dynamodb"].scan(TableName=stream)["Items"] == [item], "nothing is written there"
+    for command in (("lag",), ("leases", "pause", "s0"), ("checkpoint", "show"), ("leases", "gc")):
+        assert kcl(*command, "--app", stream).failed(4, "Java KCL")
+
+
 def test_a_table_of_another_stream(
     kcl: Kcl, app: Path, at_engine: EngineProcess, clients: Mapping[str, Any], stream: str
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.core.leases import writes
+from kcl_py.core.leases.java import find_java
 from kcl_py.core.leases.rows import (
     APPLICATION_KEY,
     JAVA_KEYS,
@@ -86,9 +87,27 @@ class Startup:
         elif row is not None:
             self._fail_foreign(now)
         elif APPLICATION_KEY in read.absent:
-            self._resolve_position(now)
+            # A fleet of the Java KCL 2.x could not read a row of ours among its leases.
+            self._scanner.scan(now, consistent=True, then=self._unclaimed)
         else:
             self._again(now, read.failure, self.begin)
+
+    def _unclaimed(self, now: float, scan: Scan) -> None:
+        """No worker of kcl_py was here before: was somebody else?"""
+        if self._desk.stopping:
+            return
+        java = self._find_java(scan)
+        if java is not None:
+            self._fail_java(now, java)
+        elif not scan.is_complete:
+            self._again(now, scan.failure, self.begin)
+        else:
+            self._resolve_position(now)
+
+    def _find_java(self, scan: Scan) -> StrangeRow | None:
+        ours = () if scan.application is None else (scan.application,)
+        leases = (sight.row for sight in self._desk.sights.leases.values())
+        return find_java((*ours, *scan.strange, *leases))
 
     def _fail_foreign(self, now: float) -> None:
         self._listener.fail(
@@ -104,7 +123,8 @@ class Startup:
             now,
             LeaseTableError(
                 f"table {self._table.name} is used by a Java KCL (row {row.key!r}: {row.why}); this"
-                " version does not share a table with it. Choose another app name."
+                " version neither shares a table with it nor goes on from one. Choose another app"
+                " name; docs/how-to/migrate-from-the-kcl.md says where to begin."
             ),
         )
 
@@ -193,7 +213,7 @@ class Startup:
         if not scan.is_complete:
             self._again(now, scan.failure, self._joined)
             return
-        java = next((row for row in scan.strange if row.is_java), None)
+        java = self._find_java(scan)
         if java is not None:
             self._fail_java(now, java)
             return
