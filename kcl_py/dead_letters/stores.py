@@ -28,6 +28,9 @@ HIDE_SECONDS: Final = 300
 class Store(Protocol):
     """Where dead letters are."""
 
+    def claim(self) -> None:
+        """Let nobody else deliver them meanwhile, where the place can keep others away."""
+
     def read(self) -> Iterator[Stored]:
         """Go through all that are there; what is no letter is among them, with its problem."""
 
@@ -43,6 +46,9 @@ class BucketStore:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+
+    def claim(self) -> None:
+        """A bucket keeps nobody away: two redrives of one place both put each letter."""
 
     def read(self) -> Iterator[Stored]:
         """Read objects in the order of their keys: by shard, then by sequence number."""
@@ -82,6 +88,9 @@ class QueueStore:
         self._queue = queue
         self._session = session
         self._held: dict[str, Message] = {}
+
+    def claim(self) -> None:
+        """What one received is hidden from the other."""
 
     def read(self) -> Iterator[Stored]:
         """Receive until nothing comes any more."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli import leases
+from kcl_py.cli import leases, table_source
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl
 
@@ -341,16 +341,19 @@ def lease_item(key: str, **more: Any) -> dict[str, Any]:
 
 
 class Clock:
-    """In the place of `time`: nobody waits."""
+    """In the place of `time`, and of the clock: nobody waits."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.seconds = 0.0
 
     def monotonic(self) -> float:
-        return self.now
+        return self.seconds
+
+    def now(self) -> float:
+        return self.seconds
 
     def sleep(self, seconds: float) -> None:
-        self.now += seconds
+        self.seconds += seconds
 
 
 @pytest.fixture
@@ -375,6 +378,24 @@ def test_rows_that_cannot_be_read_are_shown_and_the_others_too(
     assert said["leases"][0]["checkpoint"] == "4711/2"
     assert said["leases"][0]["live"] == "unknown"
     assert {row["key"] for row in said["strange_rows"]} == {"shardId-000000000001", "Migration3.0"}
+
+
+def test_an_owner_that_is_silent_for_a_lease_duration_is_dead(
+    kcl: Kcl,
+    at_engine: EngineProcess,
+    clients: Mapping[str, Any],
+    name: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(table_source, "SYSTEM_CLOCK", clock)
+    make_table(clients, name, lease_item("shardId-000000000000"))
+
+    typed = kcl("leases", "--app", name, "-o", "json")
+
+    assert json.loads(typed.out)["leases"][0]["live"] == "dead"
+    assert "somebody is silent" in typed.err
+    assert 3.0 <= clock.seconds < 5.0
 
 
 def test_a_table_on_paper_has_no_escape_codes(
@@ -412,4 +433,4 @@ def test_a_watch_goes_on_until_its_time_is_over(
 
     assert typed.code == 0
     assert len(typed.out.splitlines()) == 2
-    assert clock.now == 2 * leases.WATCH_SECONDS
+    assert clock.seconds == 2 * leases.WATCH_SECONDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -240,7 +241,7 @@ def test_a_java_worker_that_renews_a_lease_of_ours_is_noticed(
         del seconds
         update(app, FIRST, renewal, values=values)
 
-    monkeypatch.setattr(doctor.time, "sleep", renew)
+    monkeypatch.setattr(time, "sleep", renew)
 
     _, bad = examine(kcl, app)
 

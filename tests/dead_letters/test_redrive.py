@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from kcl_py import DeadLetter
 from kcl_py.dead_letters import JsonLinesDeadLetters, S3DeadLetters, SqsDeadLetters
 from kcl_py.dead_letters.redrive import Outcome, redrive
 from kcl_py.dead_letters.stores import Store, open_store
+from kcl_py.errors import ConfigError, KclError
 from tests.dead_letters.fakes import FakeSession
 from tests.dead_letters.letters import letter
 
@@ -138,6 +141,53 @@ def test_every_letter_is_delivered_or_kept(
         run(opened(), again)
         assert {*again.stored} == left
         assert numbers_in(opened()) == set()
+
+
+def test_of_two_redrives_of_one_file_the_second_is_refused(tmp_path: Path) -> None:
+    sink, opened = place("file", str(tmp_path))
+    sink.write([letter(1)])
+    first, second = opened(), opened()
+    first.claim()
+
+    with pytest.raises(KclError, match=r"another redrive of .* is running") as refused:
+        second.claim()
+
+    assert refused.value.exit_code == 4
+    assert [stored.letter is not None for stored in second.read()] == [True], "looking is allowed"
+    first.close()
+    second.claim()
+
+
+def test_a_redrive_that_is_killed_leaves_no_lock(tmp_path: Path) -> None:
+    sink, opened = place("file", str(tmp_path))
+    sink.write([letter(1)])
+    program = (
+        "import sys\n"
+        "from kcl_py.dead_letters.stores import open_store\n"
+        "open_store(sys.argv[1], None).claim()\n"
+        "print('claimed', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    path = str(tmp_path / "dead.jsonl")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"claimed\n"
+        with pytest.raises(KclError, match="another redrive"):
+            opened().claim()
+        other.kill()
+
+    opened().claim()
+
+
+def test_a_file_beside_which_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
+    sink, opened = place("file", str(tmp_path))
+    sink.write([letter(1)])
+    (tmp_path / "dead.jsonl.redriven").mkdir()
+
+    with pytest.raises(ConfigError, match=r"dead\.jsonl\.redriven cannot be written or locked"):
+        opened().claim()
 
 
 def test_a_letter_that_is_written_once_more_after_a_redrive_counts_anew(tmp_path: Path) -> None:

@@ -104,9 +104,8 @@ def _of_java(evidence: Evidence, row: StrangeRow | None) -> Finding:
     """Say what shows it, and whether Java workers are at it now, as far as it was watched."""
     says = [] if row is None else [f"the row {row.key!r} is {row.why}"]
     if evidence.foreign:
-        says.append(
-            f"{some(evidence.foreign)}: renewed just now by somebody who is no worker of kcl_py"
-        )
+        leases = some(list(evidence.foreign))
+        says.append(f"{leases}: renewed just now by somebody who is no worker of kcl_py")
     return problem(
         "table of the Java KCL",
         "; ".join(says),
