@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError
+from botocore.exceptions import BotoCoreError, InvalidRegionError, NoRegionError
 
 from kcl_py.aws.failures import public_error
 from kcl_py.errors import ConfigError, KclError, NoCredentials
@@ -129,6 +129,12 @@ def told_plainly() -> Iterator[None]:
         raise ConfigError(
             "no AWS region is known; set region in the configuration (--region), "
             "AWS_DEFAULT_REGION, or the region of the profile"
+        ) from None
+    except InvalidRegionError as error:
+        region = error.kwargs.get("region_name")
+        raise ConfigError(
+            f"{region!r} is no name of a region; write one as eu-central-1 (--region, "
+            "AWS_DEFAULT_REGION, or the region of the profile)"
         ) from None
     except BotoCoreError as error:
         raise public_error(error, "boto3:client") from None

@@ -28,6 +28,10 @@ lambda with what it needs bound), one is the processor (auto-checkpointed). Anyt
 when the Worker is made."""
 
 
+class NothingMade(ConfigError):
+    """What should make processors made something else, or nothing."""
+
+
 class ProcessorMaker:
     """Makes one fresh processor object per run.
 
@@ -45,11 +49,12 @@ class ProcessorMaker:
         """Make a fresh object; whatever user code raises passes through.
 
         Raises:
-            ConfigError: What was made is no processor.
+            NothingMade: What was made is no processor.
+            ConfigError: It is one that cannot be used.
         """
         made = self._make()
         if not isinstance(made, RecordProcessor | AsyncRecordProcessor):
-            raise ConfigError(
+            raise NothingMade(
                 f"{self.name} made {_a_kind(made)}, which is no processor; return an object of a "
                 "subclass of RecordProcessor or AsyncRecordProcessor, or take one argument, the "
                 "batch, to be the processor"
@@ -181,6 +186,7 @@ def _check_class(kind: type[AnyProcessor]) -> None:
     for method in METHODS:
         function = getattr(kind, method)
         _refuse_generators(function, f"{name}.{method}")
+        _refuse_other_arguments(kind, method)
         if iscoroutine(function) is not (base is AsyncRecordProcessor):
             raise ConfigError(
                 f"{name}.{method} is a plain def in an AsyncRecordProcessor; make it async def, "
@@ -189,6 +195,23 @@ def _check_class(kind: type[AnyProcessor]) -> None:
                 else f"{name}.{method} is async def in a RecordProcessor; make it a plain def, "
                 f"or derive {name} from AsyncRecordProcessor"
             )
+
+
+def _refuse_other_arguments(kind: type[AnyProcessor], method: str) -> None:
+    """Refuse a method that cannot be called as it will be, before a record shows that."""
+    function = inspect.getattr_static(kind, method)
+    if not inspect.isfunction(function):
+        return
+    signature = inspect.signature(function, follow_wrapped=False)
+    gets = {"process_records": ("batch",), "close": ()}.get(method, ("shard",))
+    try:
+        signature.bind(object(), *gets)
+    except TypeError:
+        raise ConfigError(
+            f"{kind.__name__}.{method}({', '.join(signature.parameters)}) is called with other "
+            f"arguments; write {method}({', '.join(('self', *gets))}) (what became of those of "
+            "amazon_kclpy: docs/how-to/migrate-from-the-kcl.md)"
+        ) from None
 
 
 def _check_traits(processor: AnyProcessor | type[AnyProcessor], name: str) -> None:

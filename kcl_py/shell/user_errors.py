@@ -8,6 +8,7 @@ from typing import Final
 
 from kcl_py.core.events import UserError
 from kcl_py.errors import LeaseLost, RecordFailed
+from kcl_py.processor.kinds import NothingMade
 
 MESSAGE_LENGTH_MAX: Final = 200
 """Characters of a message that `status()` shows; it is the user's own and may quote data."""
@@ -63,6 +64,8 @@ def _is_lease_lost(error: BaseException) -> bool:
 
 def _summary(error: BaseException) -> str:
     root = root_of(error)
+    if isinstance(root, NothingMade):
+        return str(root)  # our own words
     # A cause that was never raised has no place of its own.
     frames = traceback.extract_tb(root.__traceback__) or traceback.extract_tb(error.__traceback__)
     text = type(root).__qualname__

@@ -98,6 +98,26 @@ def test_no_region(kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert kcl("leases", "--app", "demo").failed(2, "no AWS region", "--region")
 
 
+def test_a_region_that_is_no_name(kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu west")
+
+    assert kcl("leases", "--app", "demo").failed(2, "'eu west' is no name of a region", "--region")
+    assert kcl(*run_arguments("demo", "people")).failed(2, "'eu west' is no name of a region")
+
+
+def test_dead_letters_in_a_folder_that_is_not_there(
+    kcl: Kcl, app: Path, at_engine: EngineProcess, stream: str, tmp_path: Path
+) -> None:
+    place = f"file:{tmp_path}/nowhere/dead.jsonl"
+    policy = ("--set", "on_error.then=dead_letter", "--set", f"on_error.dead_letters={place}")
+
+    typed = kcl(*run_arguments(stream, stream, *policy))
+
+    assert typed.failed(2, f"{tmp_path}/nowhere is no directory", "make it")
+
+
 def test_a_profile_that_is_not_there(kcl: Kcl, app: Path) -> None:
     assert kcl("leases", "--app", "demo", "--profile", "prod").failed(2, "no AWS profile 'prod'")
     typed = kcl(*run_arguments("demo", "people", "--profile", "prod"))

@@ -228,6 +228,21 @@ def test_the_names_of_application_and_stream_in_a_file_are_told(
     assert kcl("config", "show", "--config", str(tmp_path / "kcl.toml")).failed(2, *words)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("kcl.toml", "app = orders", ["no TOML", 'as app = "orders"']),
+        ("a.properties", "streamName = words", ["migrate-from-the-kcl", "kcl-names.md"]),
+    ],
+)
+def test_a_file_that_is_no_toml_is_answered_with_what_may_be_wrong(
+    kcl: Kcl, tmp_path: Path, name: str, text: str, words: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+
+    assert kcl("config", "show", "--config", str(tmp_path / name)).failed(2, *words)
+
+
 def test_a_flag_goes_before_the_environment(
     kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
