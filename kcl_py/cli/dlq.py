@@ -48,7 +48,8 @@ def list_(
     """List the dead letters of a file, a queue of SQS or a place in S3.
 
     Neither data nor error messages are shown: see `kcl dlq show`. Of a file, letters that were put
-    back are not listed. Messages of a queue are hidden from others while they are listed.
+    back are not listed. Messages of a queue are hidden from others while they are listed; of a FIFO
+    queue only the first ten of each shard are shown.
     """
     from kcl_py.cli.output import counted, print_rows
 

@@ -36,6 +36,8 @@ class FileStore:
         ConfigError: It cannot be read.
     """
 
+    shows_at_once = None
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         self._marks_path = self._path.with_name(self._path.name + SUFFIX)
