@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -214,6 +215,24 @@ def test_other_arguments_than_a_method_is_called_with_are_refused_at_once() -> N
     ):
         with pytest.raises(ConfigError, match=re.escape(says)):
             classify(kind)
+
+
+class LikeAmazonKclpyTwo(Sync):
+    def shutdown(self, shutdown_input: Any) -> None:
+        pass
+
+
+class HasAHelper(Sync):
+    def shutdown(self) -> None:
+        pass
+
+
+def test_a_shutdown_that_nobody_would_call_is_told_of() -> None:
+    with pytest.warns(UserWarning, match="LikeAmazonKclpyTwo.shutdown is never called"):
+        classify(LikeAmazonKclpyTwo)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classify(HasAHelper)
 
 
 def counted(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -51,6 +51,8 @@ _MEANT: Final[Mapping[str, str]] = {
 _MAYBE_A_STREAM: Final = ("Got unexpected extra argument", "Invalid value for")
 """How messages begin when a stream may stand where something else is meant."""
 
+_ARE_NO_STREAMS: Final = ("[STREAM]", "SHARD", "SOURCE", "FILE", "ROLE")
+
 _MEANT_RUN: Final = frozenset({"start", "consume", "consumer", "work", "serve"})
 
 
@@ -159,8 +161,9 @@ def _no_such_command(message: str, context: Any) -> str:  # noqa: ANN401 - of cl
 def _names_a_stream(context: Any) -> bool:  # noqa: ANN401 - of click
     params = () if context is None else context.command.params
     arguments = [item for item in params if item.param_type_name == "argument"]
-    is_one = any("[STREAM]" in (item.metavar or "") for item in arguments)
-    return bool(arguments) and not is_one and any(item.name == "stream" for item in params)
+    # A command about leases reads the stream off the table.
+    is_other = any(word in (item.metavar or "") for item in arguments for word in _ARE_NO_STREAMS)
+    return bool(arguments) and not is_other and any(item.name == "stream" for item in params)
 
 
 def _tell(message: str, *, debug: bool) -> None:

@@ -7,6 +7,7 @@ with what it needs bound), one is the processor. Anything else is refused before
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import Parameter
@@ -135,6 +136,7 @@ def _of_class(
         )
     _check_class(made)
     _check_traits(made, made.__name__)
+    _warn_of_shutdown(made)
     if required:
         raise ConfigError(
             f"{made.__name__} cannot be made without {_names(required)}; bind what it needs: "
@@ -212,6 +214,21 @@ def _refuse_other_arguments(kind: type[AnyProcessor], method: str) -> None:
             f"arguments; write {method}({', '.join(('self', *gets))}) (what became of those of "
             "amazon_kclpy: docs/how-to/migrate-from-the-kcl.md)"
         ) from None
+
+
+def _warn_of_shutdown(kind: type[AnyProcessor]) -> None:
+    """In the KCL before version 3 `shutdown(input)` flushes and ends a shard; here nobody calls it.
+
+    One without arguments is a helper of the class's own.
+    """
+    function = inspect.getattr_static(kind, "shutdown", None)
+    if inspect.isfunction(function) and len(inspect.signature(function).parameters) > 1:
+        warnings.warn(
+            f"{kind.__name__}.shutdown is never called; what it does for the reason TERMINATE "
+            "belongs into shard_ended, for ZOMBIE into lease_lost, and what must be flushed before "
+            "a move into shutdown_requested",
+            stacklevel=4,
+        )
 
 
 def _check_traits(processor: AnyProcessor | type[AnyProcessor], name: str) -> None:

@@ -74,6 +74,13 @@ def test_what_others_would_type_is_answered_with_what_is_meant(
     assert kcl(*typed).failed(2, *words)
 
 
+def test_no_stream_is_offered_where_none_is_meant(kcl: Kcl) -> None:
+    typed = kcl("leases", "release", "shardId-1", "shardId-2")
+
+    assert typed.failed(2, "shardId-2", "kcl leases release --help")
+    assert "--stream" not in typed.err
+
+
 def test_the_flags_of_all_commands_are_known_by_name() -> None:
     options = [
         hint.__metadata__[0] for hint in get_type_hints(Shared, include_extras=True).values()
