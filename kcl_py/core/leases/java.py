@@ -35,6 +35,15 @@ def find_java(rows: Iterable[Row]) -> StrangeRow | None:
     return None
 
 
+def why_refused(table: str, row: StrangeRow) -> str:
+    """Say why no worker starts on this table, and where to go."""
+    return (
+        f"table {table} is used by a Java KCL (row {row.key!r}: {row.why}); this version neither"
+        " shares a table with it nor goes on from one. Choose another app name;"
+        " docs/how-to/migrate-from-the-kcl.md says where to begin."
+    )
+
+
 def is_foreign_move(before: LeaseRow, after: LeaseRow) -> bool:
     """Say whether no worker of kcl_py has moved the counter last: the nonce is the same."""
     return after.counter > before.counter and after.nonce == before.nonce

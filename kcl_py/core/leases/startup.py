@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.core.leases import writes
-from kcl_py.core.leases.java import find_java
+from kcl_py.core.leases.java import find_java, why_refused
 from kcl_py.core.leases.rows import (
     APPLICATION_KEY,
     JAVA_KEYS,
@@ -87,22 +87,9 @@ class Startup:
         elif row is not None:
             self._fail_foreign(now)
         elif APPLICATION_KEY in read.absent:
-            # A fleet of the Java KCL 2.x could not read a row of ours among its leases.
-            self._scanner.scan(now, consistent=True, then=self._unclaimed)
+            self._resolve_position(now)
         else:
             self._again(now, read.failure, self.begin)
-
-    def _unclaimed(self, now: float, scan: Scan) -> None:
-        """No worker of kcl_py was here before: was somebody else?"""
-        if self._desk.stopping:
-            return
-        java = self._find_java(scan)
-        if java is not None:
-            self._fail_java(now, java)
-        elif not scan.is_complete:
-            self._again(now, scan.failure, self.begin)
-        else:
-            self._resolve_position(now)
 
     def _find_java(self, scan: Scan) -> StrangeRow | None:
         ours = () if scan.application is None else (scan.application,)
@@ -119,14 +106,7 @@ class Startup:
         )
 
     def _fail_java(self, now: float, row: StrangeRow) -> None:
-        self._listener.fail(
-            now,
-            LeaseTableError(
-                f"table {self._table.name} is used by a Java KCL (row {row.key!r}: {row.why}); this"
-                " version neither shares a table with it nor goes on from one. Choose another app"
-                " name; docs/how-to/migrate-from-the-kcl.md says where to begin."
-            ),
-        )
+        self._listener.fail(now, LeaseTableError(why_refused(self._table.name, row)))
 
     def _resolve_position(self, now: float) -> None:
         """LATEST becomes a time once, by the creator of the row, on the service's clock."""
