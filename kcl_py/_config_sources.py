@@ -103,7 +103,7 @@ def parse_config_file(path: str, text: str) -> ConfigFile:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from None
+        raise ConfigError(f"{path} is no TOML: {error}{_hint(path, str(error))}") from None
     except RecursionError:
         raise ConfigError(f"{path} is no TOML: it is nested too deeply") from None
     others = {name: document.pop(name) for name in OTHER_NAMES if name in document}
@@ -119,6 +119,15 @@ def parse_config_file(path: str, text: str) -> ConfigFile:
         if not isinstance(value, str) or not value.strip():
             raise ConfigError(f"{_place(path, text, key)}: {key} must be a text that is not empty")
     return ConfigFile(path, settings, others.get("app"), others.get("stream"))
+
+
+def _hint(path: str, problem: str) -> str:
+    if path.endswith(".properties"):
+        return (
+            "; a file of amazon_kclpy is not read here: docs/how-to/migrate-from-the-kcl.md has "
+            "the names that most files have, docs/reference/kcl-names.md all"
+        )
+    return '; texts stand in quotes, as app = "orders"' if "Invalid value" in problem else ""
 
 
 def apply_sources(config: _Config, *sources: Mapping[str, Given]) -> _Config:

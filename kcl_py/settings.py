@@ -33,6 +33,21 @@ _Config = TypeVar("_Config")
 OTHER_VARIABLES: Final = frozenset({"KCL_APP_NAME", "KCL_CONFIG", "KCL_STREAM"})
 """Variables that are no setting of a WorkerConfig."""
 
+ONLY_FLAGS: Final = frozenset(
+    {
+        "--debug", "--endpoint-url", "--json", "--log-format", "--log-level", "--no-color",
+        "--output", "--processes", "--profile", "--timeout", "--yes",
+    }
+)  # fmt: skip
+"""Flags of commands that no variable says."""
+
+_PREFIX: Final = "KCL_"
+_ALL: Final = "kcl_py.config lists all, as does `kcl config show`"
+_NAMES_OF_OTHERS: Final = frozenset(
+    {"app", "appname", "application", "applicationname", "stream", "streamname", "streamarn"}
+)
+"""What people write for application and stream, which are no settings."""
+
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _DURATION_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE: Final = re.compile(r"(\d+)\s*([KMG]i?)?B?", re.IGNORECASE)
@@ -243,11 +258,11 @@ def settings_from_env(env: Mapping[str, str]) -> dict[str, str]:
         if variable in names:
             found[names[variable]] = text
         elif (
-            variable.startswith("KCL_")
+            variable.startswith(_PREFIX)
             and not variable.startswith("KCL_TEST_")
             and variable not in OTHER_VARIABLES
         ):
-            near = _suggestion(variable, names.keys() | OTHER_VARIABLES)
+            near = _suggestion_for_variable(variable, names.keys() | OTHER_VARIABLES)
             warnings.warn(f"{variable} has no meaning here{near}", stacklevel=3)
     return found
 
@@ -261,13 +276,32 @@ def _replaced(config: _Config, tree: Mapping[str, Any]) -> _Config:
     return copy
 
 
+def _suggestion_for_variable(variable: str, known: Iterable[str]) -> str:
+    bare = variable.removeprefix(_PREFIX)
+    flag = "--" + bare.lower().replace("_", "-")
+    if flag in ONLY_FLAGS:
+        return f"; there is only a flag for that, {flag}"
+    if bare.replace("_", "").lower() in _NAMES_OF_OTHERS:
+        return f"; did you mean {'KCL_APP_NAME' if bare.startswith('APP') else 'KCL_STREAM'!r}?"
+    # Without what all have in common, or everything would be near.
+    left = {name.removeprefix(_PREFIX): name for name in known}
+    hint = hint_for(bare)
+    near = difflib.get_close_matches(bare, left, n=1, cutoff=0.65)
+    if hint is not None:
+        return f"; {hint}"
+    if near:
+        return f"; did you mean {left[near[0]]!r}?"
+    group = sorted(name for word, name in left.items() if word.startswith(f"{bare.split('_')[0]}_"))
+    return f"; of {bare.split('_')[0]} there is {', '.join(group)}" if group else f"; {_ALL}"
+
+
 def _suggestion(name: str, known: Iterable[str]) -> str:
     hint = hint_for(name)
+    if name.replace("_", "").lower() in _NAMES_OF_OTHERS:
+        word = "app" if name.lower().startswith("app") else "stream"
+        theirs = f"; {hint}" if hint is not None else ""
+        return f"{theirs}; with `kcl` it is --{word}, and in a file {word}"
     if hint is not None:
         return f"; {hint}"
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return (
-        f"; did you mean {near[0]!r}?"
-        if near
-        else "; kcl_py.config lists all, as does `kcl config show`"
-    )
+    return f"; did you mean {near[0]!r}?" if near else f"; {_ALL}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,6 +20,7 @@ from kcl_py.processor import (
     classify,
     each_record,
 )
+from kcl_py.shell.user_errors import user_error
 from tests.test_processor import Desk, at, records, run_of
 
 
@@ -183,6 +186,83 @@ def test_anything_else_is_refused_with_the_way_out(processor: object, says: str)
     assert says in str(refused.value)
 
 
+class LikeAmazonKclpyOne(RecordProcessor):
+    def process_records(self, records: Any, checkpointer: Any) -> None:  # type: ignore[override]
+        pass
+
+
+class LikeALambda(RecordProcessor):
+    def process_records(self) -> None:  # type: ignore[override]
+        pass
+
+
+class AsksForMore(Sync):
+    def initialize(self, shard_id: Any, *, sequence_number: Any) -> None:  # type: ignore[override]
+        pass
+
+
+class ClosesSomething(Sync):
+    def close(self, shard: Any) -> None:  # type: ignore[override]
+        pass
+
+
+def test_other_arguments_than_a_method_is_called_with_are_refused_at_once() -> None:
+    for kind, says in (
+        (LikeAmazonKclpyOne, "write process_records(self, batch)"),
+        (LikeALambda, "LikeALambda.process_records(self) is called with other arguments"),
+        (AsksForMore, "write initialize(self, shard)"),
+        (ClosesSomething, "write close(self)"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(says)):
+            classify(kind)
+
+
+class LikeAmazonKclpyTwo(Sync):
+    def shutdown(self, shutdown_input: Any) -> None:
+        pass
+
+
+class HasAHelper(Sync):
+    def shutdown(self) -> None:
+        pass
+
+
+def test_a_shutdown_that_nobody_would_call_is_told_of() -> None:
+    with pytest.warns(UserWarning, match="LikeAmazonKclpyTwo.shutdown is never called"):
+        classify(LikeAmazonKclpyTwo)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classify(HasAHelper)
+
+
+def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def wrapper(self: Any, *given: Any) -> Any:
+        return method(self, *given, "more")
+
+    return wrapper
+
+
+class Fine(RecordProcessor):
+    def initialize(self, context: Any, limit: int = 3) -> None:
+        pass
+
+    @counted
+    def process_records(self, batch: Batch, more: str) -> None:
+        pass
+
+    @staticmethod
+    def lease_lost(shard: ShardContext) -> None:
+        pass
+
+    def shard_ended(self, *given: Any, **named: Any) -> None:
+        pass
+
+
+def test_other_names_defaults_and_decorators_are_fine() -> None:
+    assert isinstance(classify(Fine).make(), Fine)
+
+
 @pytest.mark.parametrize(
     ("maker", "says"),
     [
@@ -196,6 +276,14 @@ def test_what_a_maker_makes_is_checked(maker: Callable[[], Any], says: str) -> N
         classify(maker).make()
 
     assert says in str(refused.value)
+
+
+def test_what_was_made_in_the_place_of_a_processor_is_logged() -> None:
+    with pytest.raises(ConfigError) as refused:
+        classify(lambda: None).make()
+
+    told = user_error(refused.value, is_fenced=False)
+    assert "made nothing, which is no processor" in told.summary
 
 
 def test_a_plain_function_that_returns_a_coroutine_is_an_error_and_no_silence() -> None:

@@ -73,6 +73,14 @@ class Queue:
         """Messages need a group. Source: the name of such a queue ends in `.fifo`."""
         return self.url.endswith(".fifo")
 
+    @property
+    def shows_at_once(self) -> int | None:
+        """So many are received before some must be deleted for others to come; None: all.
+
+        Source: FIFO delivery logic in the guide of SQS: nothing of a group while some is hidden.
+        """
+        return RECEIVE_MAX if self.is_fifo else None
+
     def send(self, body: str, *, group: str, name: str) -> None:
         """Return once the queue has it.
 

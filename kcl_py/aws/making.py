@@ -5,12 +5,14 @@ Making clients is not thread-safe; whoever makes them does it once, at start.
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError
+from botocore.exceptions import BotoCoreError, InvalidRegionError, NoRegionError
 
 from kcl_py.aws.failures import public_error
 from kcl_py.errors import ConfigError, KclError, NoCredentials
@@ -71,7 +73,7 @@ def make_client(
         ConfigError: The endpoint is none.
     """
     try:
-        return session.client(  # type: ignore[call-overload]  # the service is no literal here
+        client = session.client(  # type: ignore[call-overload]  # the service is no literal here
             service, config=config, region_name=region, endpoint_url=endpoint_url, **more
         )
     except ValueError as error:
@@ -83,6 +85,20 @@ def make_client(
                 f"AWS_ENDPOINT_URL_{service.upper()}, in the files of AWS, and at the region"
             ) from None
         raise ConfigError(f"the endpoint {endpoint_url!r} of {service} is no URL") from None
+    if endpoint_url is None:
+        _warn_of_empty_variables(service, client)
+    return client
+
+
+def _warn_of_empty_variables(service: str, client: Any) -> None:  # noqa: ANN401 - of boto3
+    """An empty variable, as of a script whose engine did not start, leads to AWS itself."""
+    for name in ("AWS_ENDPOINT_URL", f"AWS_ENDPOINT_URL_{service.upper()}"):
+        if os.environ.get(name) == "":
+            warnings.warn(
+                f"{name} is set and empty, which boto3 takes for not set: {service} is reached at "
+                f"{client.meta.endpoint_url}; give it an address, or unset it",
+                stacklevel=2,
+            )
 
 
 def need_credentials(session: boto3.session.Session) -> None:
@@ -113,6 +129,12 @@ def told_plainly() -> Iterator[None]:
         raise ConfigError(
             "no AWS region is known; set region in the configuration (--region), "
             "AWS_DEFAULT_REGION, or the region of the profile"
+        ) from None
+    except InvalidRegionError as error:
+        region = error.kwargs.get("region_name")
+        raise ConfigError(
+            f"{region!r} is no name of a region; write one as eu-central-1 (--region, "
+            "AWS_DEFAULT_REGION, or the region of the profile)"
         ) from None
     except BotoCoreError as error:
         raise public_error(error, "boto3:client") from None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kcl_py.aws.attributes import INDEX, KEY, OWNER
 from kcl_py.aws.failures import UnparsableAnswerError, error_code, kind_of, public_error
 from kcl_py.aws.java_rows import LEGACY_TABLE_SUFFIX
+from kcl_py.aws.lease_codec import decode_row, scan_request
 from kcl_py.aws.lease_table import table_id_of
 from kcl_py.aws.retry import POLL_TOTAL_SECONDS, POLLS_MAX, Patience, control_calls, poll_seconds
 from kcl_py.core.events import FailureKind
 from kcl_py.core.facts import TableFacts
+from kcl_py.core.leases.java import find_java, why_refused
+from kcl_py.core.leases.rows import APPLICATION_KEY
 from kcl_py.errors import AccessDenied, LeaseTableError, NoCredentials, Unavailable
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ def open_table(
     table = _wait_until_ready(client, name, table, patience, on_progress)
     if not created:
         _refuse_legacy(client, app_name, patience)
+        _refuse_leases_of_java(client, name, patience)
     if created and config.point_in_time_recovery:
         _call(
             "dynamodb:UpdateContinuousBackups",
@@ -155,6 +160,35 @@ def _refuse_legacy(client: DynamoDBClient, app_name: str, patience: Patience) ->
         )
 
 
+def _refuse_leases_of_java(client: DynamoDBClient, name: str, patience: Patience) -> None:
+    """Refuse a table of the Java KCL 2.x before a row of ours is in it, which it could not read.
+
+    A table that kcl_py has begun to use is examined by the worker itself, with its first scan.
+
+    Raises:
+        LeaseTableError: It is one.
+    """
+    key = {KEY: {"S": APPLICATION_KEY}}
+    try:
+        found = _ask(
+            "dynamodb:GetItem",
+            patience,
+            lambda: client.get_item(TableName=name, Key=key, ConsistentRead=True),
+        )
+        start: Any = None
+        while "Item" not in found:
+            request: Any = scan_request(name, consistent=True, start=start)
+            page = _ask("dynamodb:Scan", patience, partial(client.scan, **request))
+            java = find_java(map(decode_row, page["Items"]))
+            if java is not None:
+                raise LeaseTableError(why_refused(name, java))
+            start = page.get("LastEvaluatedKey")
+            if not start:
+                return
+    except AccessDenied:
+        return  # the worker says which right is missing
+
+
 def _how_to_create(name: str) -> str:
     return (
         f"there is no table {name} and table.create is off; set table.create=true, or "
@@ -218,6 +252,14 @@ def _describe(client: DynamoDBClient, name: str, patience: Patience) -> Mapping[
         if kind_of(error) is FailureKind.GONE:
             return None
         raise public_error(error, "dynamodb:DescribeTable") from None
+
+
+def _ask(action: str, patience: Patience, call: Callable[[], Any]) -> Mapping[str, Any]:
+    try:
+        answer: Mapping[str, Any] = control_calls(patience)(call)
+    except Exception as error:  # noqa: BLE001 - every exception has a meaning
+        raise public_error(error, action) from None
+    return answer
 
 
 def _call(

@@ -6,9 +6,9 @@ import difflib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 from kcl_py.errors import KclError, WorkerFailed
 
@@ -25,6 +25,35 @@ class ExitCode(IntEnum):
     BUG = 70
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+FLAGS_OF_ALL: Final = frozenset(
+    {
+        "--app", "--stream", "--profile", "--region", "--endpoint-url", "--config", "--output",
+        "-o", "--json", "--debug", "--log-format", "--log-level", "--no-color", "--yes",
+        "--timeout", "--set",
+    }
+)  # fmt: skip
+"""What each command knows, and `kcl` before a command does not."""
+
+_MEANT: Final[Mapping[str, str]] = {
+    "--name": "--app",
+    "--app-name": "--app",
+    "--application": "--app",
+    "--application-name": "--app",
+    "--stream-name": "--stream",
+    "--stream-arn": "--stream",
+    "--endpoint": "--endpoint-url",
+    "--workers": "--processes",
+}
+"""What others call a flag that has another name here."""
+
+_MAYBE_A_STREAM: Final = ("Got unexpected extra argument", "Invalid value for")
+"""How messages begin when a stream may stand where something else is meant."""
+
+_ARE_NO_STREAMS: Final = ("[STREAM]", "SHARD", "SOURCE", "FILE", "ROLE")
+
+_MEANT_RUN: Final = frozenset({"start", "consume", "consumer", "work", "serve"})
 
 
 class OutOfTime(KclError):
@@ -98,12 +127,43 @@ def _usage(error: _UsageError) -> str:
     context = getattr(error, "ctx", None)
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and context is not None:
-        known = [name for item in context.command.params for name in item.opts]
-        message = f"there is no option {option}{nearest(str(option), known)}"
+        message = _no_such_option(str(option), context)
+    elif message.startswith("No such command") and "Did you mean" not in message:
+        message = _no_such_command(message, context)
+    elif message.startswith(_MAYBE_A_STREAM) and _names_a_stream(context):
+        message += "; a stream is named by --stream"
     if context is not None and "\n" not in message:
         # With --help in hand the rest can be found; click's own three lines hide the point.
         message += f" (see {cast('str', context.command_path)} --help)"
     return message
+
+
+def _no_such_option(option: str, context: Any) -> str:  # noqa: ANN401 - of click
+    known = [name for item in context.command.params for name in item.opts]
+    meant = _MEANT.get(option)
+    if meant in known:
+        return f"there is no option {option}; did you mean {meant}?"
+    if context.parent is None and (option in FLAGS_OF_ALL or meant in FLAGS_OF_ALL):
+        return f"{option} goes behind the command: kcl COMMAND {meant or option} ..."
+    return f"there is no option {option}{nearest(option, known)}"
+
+
+def _no_such_command(message: str, context: Any) -> str:  # noqa: ANN401 - of click
+    wanted = message.split("'")[1]
+    if context.parent is None:
+        return f"{message} For a worker: kcl run" if wanted in _MEANT_RUN else message
+    alone = context.command.params  # a group that shows something by itself has flags
+    if alone and wanted in ("list", "ls", "show"):
+        return f"{message} {context.command_path} by itself lists them"
+    return f"{message} There are: {', '.join(context.command.commands)}"
+
+
+def _names_a_stream(context: Any) -> bool:  # noqa: ANN401 - of click
+    params = () if context is None else context.command.params
+    arguments = [item for item in params if item.param_type_name == "argument"]
+    # A command about leases reads the stream off the table.
+    is_other = any(word in (item.metavar or "") for item in arguments for word in _ARE_NO_STREAMS)
+    return bool(arguments) and not is_other and any(item.name == "stream" for item in params)
 
 
 def _tell(message: str, *, debug: bool) -> None:

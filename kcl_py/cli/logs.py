@@ -43,7 +43,7 @@ def _send(shared: Shared, default: LogLevel) -> None:
     ours.handlers[:] = [handler]
     ours.setLevel(level.upper())
     ours.propagate = False
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _Warnings()
 
 
 class _LateFormatter(logging.Formatter):
@@ -93,14 +93,24 @@ def _rendering(shared: Shared) -> list[Any]:
     return [structlog.dev.ConsoleRenderer(colors=wants_color(shared, sys.stderr))]
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: object = None,
-    line: str | None = None,
-) -> None:
-    """One line for whoever typed the command; where the library warned from is no news to them."""
-    del category, filename, lineno, file, line
-    sys.stderr.write(f"warning: {message}\n")
+class _Warnings:
+    """One line for whoever typed the command, once; from where it came is no news to them."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,
+        line: str | None = None,
+    ) -> None:
+        """Write it."""
+        del category, filename, lineno, file, line
+        text = str(message)
+        if text not in self._told:
+            self._told.add(text)
+            sys.stderr.write(f"warning: {text}\n")

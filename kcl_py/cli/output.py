@@ -30,6 +30,11 @@ def console(shared: Shared, file: TextIO) -> Console:
     return Console(file=file, no_color=plain, highlight=False, soft_wrap=False, width=width)
 
 
+def counted(number: int, thing: str) -> str:
+    """A number and its thing, as `1 shard` or `2 shards`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def say(text: str) -> None:
     """Talk: one line to stderr."""
     sys.stderr.write(text + "\n")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kcl_py.dead_letters.json_lines import JsonLinesDeadLetters
 from kcl_py.dead_letters.s3 import S3DeadLetters
 from kcl_py.dead_letters.sqs import SqsDeadLetters
+from kcl_py.errors import ConfigError
 from kcl_py.letters import DeadLetter, DeadLetterSink, LettersGoTo, parse_letters_url
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ def open_sink(
         session: Clients of what a URL names are made from it.
 
     Raises:
-        ConfigError: A URL that is none.
+        ConfigError: A URL that is none, or a file in a directory that is not there.
     """
     if isinstance(letters, str):
         return _of_url(letters, session).write
@@ -36,6 +39,12 @@ def _of_url(url: str, session: boto3.session.Session | None) -> DeadLetterSink:
     address = parse_letters_url(url)
     match address.kind:
         case "file":
+            folder = Path(address.place).parent
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise ConfigError(
+                    f"on_error.dead_letters = {url!r}: {folder} is no directory that this process "
+                    "may write to; make it, or name another"
+                )
             return JsonLinesDeadLetters(address.place)
         case "s3":
             return S3DeadLetters(address.place, session=session)

@@ -59,20 +59,56 @@ def redrive(
         outcome: Counted here as it goes on, so that it is there after an interruption.
         failures: What `put` and `result` raise for a letter that is not delivered.
     """
-    on_their_way: deque[tuple[Stored, OnItsWay]] = deque()
+    driver = _Driver(store, put, wanted, outcome, failures)
     try:
-        for stored in _readable(store.read(), outcome):
-            if stored.letter is None or not wanted(stored):
+        before = None
+        while outcome.delivered != before:
+            before = outcome.delivered
+            driver.read()
+            driver.settle(0)
+            if store.shows_at_once is None:
+                break
+    finally:
+        driver.settle(0)
+
+
+@dataclass(slots=True)
+class _Driver:
+    """What is under way."""
+
+    store: Store
+    put: Callable[[DeadLetter], OnItsWay]
+    wanted: Callable[[Stored], bool]
+    outcome: Outcome
+    failures: tuple[type[Exception], ...]
+    on_their_way: deque[tuple[Stored, OnItsWay]] = field(default_factory=deque)
+
+    def read(self) -> None:
+        """Put what the store shows."""
+        most = self.store.shows_at_once
+        for stored in _readable(self.store.read(), self.outcome):
+            if stored.letter is None or not self.wanted(stored):
                 continue
             try:
-                on_their_way.append((stored, put(stored.letter)))
-            except failures as error:
-                outcome.failed[stored.name] = str(error)
-            if len(on_their_way) >= WINDOW:
-                _settle(store, *on_their_way.popleft(), outcome, failures)
-    finally:
-        while on_their_way:
-            _settle(store, *on_their_way.popleft(), outcome, failures)
+                self.on_their_way.append((stored, self.put(stored.letter)))
+            except self.failures as error:
+                self.outcome.failed[stored.name] = str(error)
+            if most is None:
+                self.settle(WINDOW - 1)
+            elif len(self.on_their_way) >= most:
+                self.settle(0)
+
+    def settle(self, left: int) -> None:
+        """Wait for the oldest, until no more than so many are under way."""
+        while len(self.on_their_way) > left:
+            stored, record = self.on_their_way.popleft()
+            try:
+                record.result()
+            except self.failures as error:
+                self.outcome.failed[stored.name] = str(error)
+                continue
+            self.store.take_out(stored)
+            self.outcome.delivered += 1
 
 
 def _readable(found: Iterable[Stored], outcome: Outcome) -> Iterable[Stored]:
@@ -81,19 +117,3 @@ def _readable(found: Iterable[Stored], outcome: Outcome) -> Iterable[Stored]:
             outcome.unreadable[stored.name] = stored.problem
         else:
             yield stored
-
-
-def _settle(
-    store: Store,
-    stored: Stored,
-    record: OnItsWay,
-    outcome: Outcome,
-    failures: tuple[type[Exception], ...],
-) -> None:
-    try:
-        record.result()
-    except failures as error:
-        outcome.failed[stored.name] = str(error)
-        return
-    store.take_out(stored)
-    outcome.delivered += 1

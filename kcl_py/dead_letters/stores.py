@@ -28,6 +28,13 @@ HIDE_SECONDS: Final = 300
 class Store(Protocol):
     """Where dead letters are."""
 
+    @property
+    def shows_at_once(self) -> int | None:
+        """So many are read before some must be taken out for others to be shown; None: all."""
+
+    def claim(self) -> None:
+        """Let nobody else deliver them meanwhile, where the place can keep others away."""
+
     def read(self) -> Iterator[Stored]:
         """Go through all that are there; what is no letter is among them, with its problem."""
 
@@ -41,8 +48,13 @@ class Store(Protocol):
 class BucketStore:
     """Letters in S3, one object each."""
 
+    shows_at_once = None
+
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+
+    def claim(self) -> None:
+        """A bucket keeps nobody away: two redrives of one place both put each letter."""
 
     def read(self) -> Iterator[Stored]:
         """Read objects in the order of their keys: by shard, then by sequence number."""
@@ -82,6 +94,14 @@ class QueueStore:
         self._queue = queue
         self._session = session
         self._held: dict[str, Message] = {}
+
+    @property
+    def shows_at_once(self) -> int | None:
+        """As the queue says."""
+        return self._queue.shows_at_once
+
+    def claim(self) -> None:
+        """What one received is hidden from the other."""
 
     def read(self) -> Iterator[Stored]:
         """Receive until nothing comes any more."""

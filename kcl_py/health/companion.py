@@ -168,9 +168,11 @@ class Health:
     def _verdict(self) -> Verdict:
         return judge(self._seen, self._seen_at, self._now())
 
-    def _at(self, path: str) -> Answer | None:
+    def _at(self, path: str) -> Answer:
         give = self._paths.get(path)
-        return None if give is None else give()
+        if give is None:
+            return Answer(404, f"there is nothing here; there are {', '.join(self._paths)}\n")
+        return give()
 
     def _answer(self, is_well: Callable[[Verdict], bool]) -> Answer:
         verdict = self._verdict()

@@ -7,6 +7,7 @@ with what it needs bound), one is the processor. Anything else is refused before
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import Parameter
@@ -28,6 +29,10 @@ lambda with what it needs bound), one is the processor (auto-checkpointed). Anyt
 when the Worker is made."""
 
 
+class NothingMade(ConfigError):
+    """What should make processors made something else, or nothing."""
+
+
 class ProcessorMaker:
     """Makes one fresh processor object per run.
 
@@ -45,11 +50,12 @@ class ProcessorMaker:
         """Make a fresh object; whatever user code raises passes through.
 
         Raises:
-            ConfigError: What was made is no processor.
+            NothingMade: What was made is no processor.
+            ConfigError: It is one that cannot be used.
         """
         made = self._make()
         if not isinstance(made, RecordProcessor | AsyncRecordProcessor):
-            raise ConfigError(
+            raise NothingMade(
                 f"{self.name} made {_a_kind(made)}, which is no processor; return an object of a "
                 "subclass of RecordProcessor or AsyncRecordProcessor, or take one argument, the "
                 "batch, to be the processor"
@@ -136,6 +142,7 @@ def _of_class(
         )
     _check_class(made)
     _check_traits(made, made.__name__)
+    _warn_of_shutdown(made)
     if required:
         raise ConfigError(
             f"{made.__name__} cannot be made without {_names(required)}; bind what it needs: "
@@ -187,6 +194,7 @@ def _check_class(kind: type[AnyProcessor]) -> None:
     for method in METHODS:
         function = getattr(kind, method)
         _refuse_generators(function, f"{name}.{method}")
+        _refuse_other_arguments(kind, method)
         if iscoroutine(function) is not (base is AsyncRecordProcessor):
             raise ConfigError(
                 f"{name}.{method} is a plain def in an AsyncRecordProcessor; make it async def, "
@@ -195,6 +203,38 @@ def _check_class(kind: type[AnyProcessor]) -> None:
                 else f"{name}.{method} is async def in a RecordProcessor; make it a plain def, "
                 f"or derive {name} from AsyncRecordProcessor"
             )
+
+
+def _refuse_other_arguments(kind: type[AnyProcessor], method: str) -> None:
+    """Refuse a method that cannot be called as it will be, before a record shows that."""
+    function = inspect.getattr_static(kind, method)
+    if not inspect.isfunction(function):
+        return
+    signature = inspect.signature(function, follow_wrapped=False)
+    gets = {"process_records": ("batch",), "close": ()}.get(method, ("shard",))
+    try:
+        signature.bind(object(), *gets)
+    except TypeError:
+        raise ConfigError(
+            f"{kind.__name__}.{method}({', '.join(signature.parameters)}) is called with other "
+            f"arguments; write {method}({', '.join(('self', *gets))}) (what became of those of "
+            "amazon_kclpy: docs/how-to/migrate-from-the-kcl.md)"
+        ) from None
+
+
+def _warn_of_shutdown(kind: type[AnyProcessor]) -> None:
+    """In the KCL before version 3 `shutdown(input)` flushes and ends a shard; here nobody calls it.
+
+    One without arguments is a helper of the class's own.
+    """
+    function = inspect.getattr_static(kind, "shutdown", None)
+    if inspect.isfunction(function) and len(inspect.signature(function).parameters) > 1:
+        warnings.warn(
+            f"{kind.__name__}.shutdown is never called; what it does for the reason TERMINATE "
+            "belongs into shard_ended, for ZOMBIE into lease_lost, and what must be flushed before "
+            "a move into shutdown_requested",
+            stacklevel=4,
+        )
 
 
 def _check_traits(processor: AnyProcessor | type[AnyProcessor], name: str) -> None:

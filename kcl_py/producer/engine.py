@@ -181,8 +181,9 @@ class Engine:
             if not self._flush_until(deadline):
                 pending = self.core.ledger.pending
                 raise TimeoutError(
-                    f"{pending} records are still on their way after {timeout} s; they go on, and "
-                    "the next flush returns what became of them"
+                    f"still on their way after {timeout} s: {pending} record"
+                    f"{'' if pending == 1 else 's'}; they go on, and the next flush returns what "
+                    "became of them"
                 )
             failed = self.core.ledger.take_kept()
             self._tell_change()

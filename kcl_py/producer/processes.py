@@ -45,8 +45,7 @@ def warn_at_exit(engine: Engine) -> Callable[[], None]:
         if pending or kept:
             # In the text too: without a handler of the program's, Python prints the text alone.
             _log.error(
-                "producer.never_closed %d records were not delivered yet, and %d that failed were "
-                "not taken back; %s",
+                "producer.never_closed not delivered yet: %d; failed and not taken back: %d; %s",
                 pending,
                 kept,
                 left.how_to_end,

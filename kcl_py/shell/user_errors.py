@@ -8,6 +8,7 @@ from typing import Final
 
 from kcl_py.core.events import UserError
 from kcl_py.errors import RecordFailed
+from kcl_py.processor.kinds import NothingMade
 from kcl_py.processor.raised import is_lease_lost, root_of
 
 MESSAGE_LENGTH_MAX: Final = 200
@@ -51,6 +52,8 @@ def stack_of(error: BaseException) -> list[str]:
 
 def _summary(error: BaseException) -> str:
     root = root_of(error)
+    if isinstance(root, NothingMade):
+        return str(root)  # our own words
     # A cause that was never raised has no place of its own.
     frames = traceback.extract_tb(root.__traceback__) or traceback.extract_tb(error.__traceback__)
     text = type(root).__qualname__

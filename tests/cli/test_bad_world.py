@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli.looking import leases
+from kcl_py.cli.looking import leases, table_source
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl
 
@@ -96,6 +96,26 @@ def test_no_region(kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     assert kcl(*run_arguments("demo", "people")).failed(2, "no AWS region", "AWS_DEFAULT_REGION")
     assert kcl("leases", "--app", "demo").failed(2, "no AWS region", "--region")
+
+
+def test_a_region_that_is_no_name(kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu west")
+
+    assert kcl("leases", "--app", "demo").failed(2, "'eu west' is no name of a region", "--region")
+    assert kcl(*run_arguments("demo", "people")).failed(2, "'eu west' is no name of a region")
+
+
+def test_dead_letters_in_a_folder_that_is_not_there(
+    kcl: Kcl, app: Path, at_engine: EngineProcess, stream: str, tmp_path: Path
+) -> None:
+    place = f"file:{tmp_path}/nowhere/dead.jsonl"
+    policy = ("--set", "on_error.then=dead_letter", "--set", f"on_error.dead_letters={place}")
+
+    typed = kcl(*run_arguments(stream, stream, *policy))
+
+    assert typed.failed(2, f"{tmp_path}/nowhere is no directory", "make it")
 
 
 def test_a_profile_that_is_not_there(kcl: Kcl, app: Path) -> None:
@@ -245,6 +265,21 @@ def test_a_table_that_a_java_fleet_of_an_older_version_uses(
     assert kcl(*run_arguments(stream, stream)).failed(4, f"{stream}-CoordinatorState", "Java KCL")
 
 
+def test_a_table_that_a_java_fleet_of_version_2_uses(
+    kcl: Kcl, app: Path, at_engine: EngineProcess, clients: Mapping[str, Any], stream: str
+) -> None:
+    item = lease_item("shardId-000000000000", leaseOwner={"S": "ip-10-0-0-1:6f1c"})
+    del item["leaseDurationMs"]
+    make_table(clients, stream, item)
+
+    typed = kcl(*run_arguments(stream, stream))
+
+    assert typed.failed(4, stream, "Java KCL", "ip-10-0-0-1:6f1c", "another app name")
+    assert clients["dynamodb"].scan(TableName=stream)["Items"] == [item], "nothing is written there"
+    for command in (("lag",), ("leases", "pause", "s0"), ("checkpoint", "show"), ("leases", "gc")):
+        assert kcl(*command, "--app", stream).failed(4, "Java KCL")
+
+
 def test_a_table_of_another_stream(
     kcl: Kcl, app: Path, at_engine: EngineProcess, clients: Mapping[str, Any], stream: str
 ) -> None:
@@ -326,16 +361,19 @@ def lease_item(key: str, **more: Any) -> dict[str, Any]:
 
 
 class Clock:
-    """In the place of `time`: nobody waits."""
+    """In the place of `time`, and of the clock: nobody waits."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.seconds = 0.0
 
     def monotonic(self) -> float:
-        return self.now
+        return self.seconds
+
+    def now(self) -> float:
+        return self.seconds
 
     def sleep(self, seconds: float) -> None:
-        self.now += seconds
+        self.seconds += seconds
 
 
 @pytest.fixture
@@ -360,6 +398,24 @@ def test_rows_that_cannot_be_read_are_shown_and_the_others_too(
     assert said["leases"][0]["checkpoint"] == "4711/2"
     assert said["leases"][0]["live"] == "unknown"
     assert {row["key"] for row in said["strange_rows"]} == {"shardId-000000000001", "Migration3.0"}
+
+
+def test_an_owner_that_is_silent_for_a_lease_duration_is_dead(
+    kcl: Kcl,
+    at_engine: EngineProcess,
+    clients: Mapping[str, Any],
+    name: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(table_source, "SYSTEM_CLOCK", clock)
+    make_table(clients, name, lease_item("shardId-000000000000"))
+
+    typed = kcl("leases", "--app", name, "-o", "json")
+
+    assert json.loads(typed.out)["leases"][0]["live"] == "dead"
+    assert "somebody is silent" in typed.err
+    assert 3.0 <= clock.seconds < 5.0
 
 
 def test_a_table_on_paper_has_no_escape_codes(
@@ -397,4 +453,4 @@ def test_a_watch_goes_on_until_its_time_is_over(
 
     assert typed.code == 0
     assert len(typed.out.splitlines()) == 2
-    assert clock.now == 2 * leases.WATCH_SECONDS
+    assert clock.seconds == 2 * leases.WATCH_SECONDS

@@ -35,7 +35,7 @@ def test_what_came_behind_the_saved_checkpoints_comes_again(
 ) -> None:
     at = ("--app", app.name)
     finish(app, "a", "b")
-    assert "wrote 1 checkpoints" in kcl("checkpoint", "export", "saved.json", *at).err
+    assert "wrote 1 checkpoint to" in kcl("checkpoint", "export", "saved.json", *at).err
     later = [f"later-{n}" for n in range(4)]
     app.put(*later)
     kcl("stream", "split", FIRST, "--stream", app.name, "--wait")

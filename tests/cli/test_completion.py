@@ -192,7 +192,9 @@ def test_streams_and_shards(stream: str, offered: Offered, monkeypatch: pytest.M
     assert texts(offered(f"kcl stream merge --stream {stream} {quarter} ")) == [rest]
     assert f"{FIRST}\tclosed, 50 %" in offered(f"kcl tail --stream {stream} s")
     assert stream in texts(offered("kcl tail "))
-    assert texts(offered("kcl stream split ")) == []
+    assert stream in texts(offered("kcl stream split "))
+    assert texts(offered(f"kcl stream split {stream} ")) == [SECOND, quarter, rest]
+    assert texts(offered(f"kcl stream merge {stream} {quarter} ")) == [rest]
     monkeypatch.setenv("KCL_STREAM", stream)
     assert texts(offered("kcl stream split ")) == [SECOND, quarter, rest]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -159,6 +160,11 @@ def java(app: App) -> None:
     put(app, {"leaseKey": {"S": "Leader"}, "entityType": {"S": "LEADER"}})
 
 
+def java_of_version_2(app: App) -> None:
+    """One of its workers has listed the stream, and made the lease of a child."""
+    update(app, FIRST, "REMOVE kclNonce")
+
+
 def another_stream(app: App) -> None:
     arn = "arn:aws:kinesis:us-east-1:000000000000:stream/other"
     update(app, "kcl-application", "SET kclStreamArn = :a", values={":a": {"S": arn}})
@@ -198,6 +204,7 @@ def strange(app: App) -> None:
     ("broken", "check", "level", "words"),
     [
         (java, "table of the Java KCL", "problem", "Leader"),
+        (java_of_version_2, "table of the Java KCL", "problem", FIRST),
         (another_stream, "another stream", "problem", "stream/other"),
         (made_anew, "stream made anew", "problem", "created again"),
         (restored, "restored table", "problem", "restored"),
@@ -220,6 +227,26 @@ def test_a_table_that_tells_of_trouble(
     assert bad[check]["level"] == level
     assert words in bad[check]["says"]
     assert bad[check]["way_out"]
+
+
+def test_a_java_worker_that_renews_a_lease_of_ours_is_noticed(
+    kcl: Kcl, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.run_until(lambda: app.is_synced)
+    values = {":j": {"S": "ip-10-0-0-1:6f1c"}, ":one": {"N": "1"}}
+    renewal = "SET leaseOwner = :j, leaseCounter = leaseCounter + :one REMOVE kclOffer"
+    update(app, FIRST, renewal, values=values)
+
+    def renew(seconds: float) -> None:
+        del seconds
+        update(app, FIRST, renewal, values=values)
+
+    monkeypatch.setattr(time, "sleep", renew)
+
+    _, bad = examine(kcl, app)
+
+    assert f"{FIRST}: renewed just now" in bad["table of the Java KCL"]["says"]
+    assert "stop the Java workers" in bad["table of the Java KCL"]["way_out"]
 
 
 def test_workers_that_may_not_take_all(kcl: Kcl, app: App) -> None:

@@ -128,6 +128,18 @@ def test_a_split_and_a_merge(stream: str, kcl: Kcl) -> None:
     assert kcl("stream", "split", FIRST, "--at", "half", *at).failed(2, "--at half", "0.25")
 
 
+def test_the_stream_may_stand_before_its_shards(stream: str, kcl: Kcl) -> None:
+    split = kcl("stream", "split", stream, FIRST, "--wait", "-o", "jsonl")
+    halves = [json.loads(line)["shard_id"] for line in split.out.splitlines()]
+    merged = kcl("stream", "merge", stream, *halves, "--wait", "--json")
+
+    assert (split.code, merged.code) == (0, 0)
+    assert json.loads(merged.out)[0]["parents"] == halves
+    assert kcl("stream", "split", FIRST, stream).failed(2, f"{stream} {FIRST}")
+    assert kcl("stream", "split", "a", "b", "c").failed(2, "[STREAM] SHARD")
+    assert kcl("stream", "merge", halves[0], "--stream", stream).failed(2, "[STREAM] SHARD SHARD")
+
+
 def test_without_waiting_it_is_said_what_was_ordered(stream: str, kcl: Kcl) -> None:
     halves = json.loads(kcl("stream", "split", FIRST, "--stream", stream, "--json").out)
 

@@ -40,6 +40,9 @@ def test_once_it_says_who_has_what_and_how_far_behind(kcl: Kcl, app: App) -> Non
     assert SECOND in drawn.out
     assert [row["worker"] for row in facts["workers"]] == [worker.worker_id]
     assert {row["owner"] for row in facts["leases"]} == {worker.worker_id}
+    rows = [line for line in drawn.out.splitlines() if line.startswith("shardId-")]
+    assert len(rows) == 2
+    assert all(line.rstrip().endswith((" ago", "none yet")) for line in rows), rows
     assert all(row["lag"] is not None for row in facts["leases"])
 
 

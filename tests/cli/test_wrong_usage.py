@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
+import boto3
 import pytest
 
+from kcl_py.aws.tools import make_client
+from kcl_py.cli.errors import FLAGS_OF_ALL
+from kcl_py.cli.options import Shared
+from kcl_py.settings import ONLY_FLAGS
 from tests.cli.typed import Kcl
 
 RUN = ("run", "app:Good", "--app", "demo", "--stream", "people")
@@ -44,6 +50,45 @@ def test_an_unknown_option_is_answered_with_the_nearest(kcl: Kcl) -> None:
 
 def test_an_unknown_option_far_from_all_points_at_the_help(kcl: Kcl) -> None:
     assert kcl("leases", "--qqqq").failed(2, "there is no option --qqqq", "kcl leases --help")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["run", "app:Good", "--name", "demo"], ["--name", "did you mean --app"]),
+        (["run", "app:Good", "--workers", "3"], ["did you mean --processes"]),
+        (["run", "app:Good", "people", "--app", "demo"], ["people", "--stream"]),
+        (["stream", "scale", "orders", "8"], ["a stream is named by --stream"]),
+        (["stream", "retention", "orders", "48h"], ["a stream is named by --stream"]),
+        (["--app", "demo", "leases"], ["--app goes behind the command", "kcl COMMAND --app"]),
+        (["--name", "demo", "leases"], ["kcl COMMAND --app"]),
+        (["leases", "list"], ["'list'", "kcl leases by itself"]),
+        (["checkpoint", "list"], ["'list'", "show, reset, export, import"]),
+        (["start", "app:Good"], ["'start'", "kcl run"]),
+        (["put", "orders"], ["'orders' is taken for the data", "kcl put STREAM DATA"]),
+    ],
+)
+def test_what_others_would_type_is_answered_with_what_is_meant(
+    kcl: Kcl, app: Path, typed: list[str], words: list[str]
+) -> None:
+    assert kcl(*typed).failed(2, *words)
+
+
+def test_no_stream_is_offered_where_none_is_meant(kcl: Kcl) -> None:
+    typed = kcl("leases", "release", "shardId-1", "shardId-2")
+
+    assert typed.failed(2, "shardId-2", "kcl leases release --help")
+    assert "--stream" not in typed.err
+
+
+def test_the_flags_of_all_commands_are_known_by_name() -> None:
+    options = [
+        hint.__metadata__[0] for hint in get_type_hints(Shared, include_extras=True).values()
+    ]
+    known = {flag for option in options for flag in (option.default, *option.param_decls)}
+
+    assert known == FLAGS_OF_ALL
+    assert known >= ONLY_FLAGS - {"--processes"}
 
 
 def test_a_value_out_of_the_list_names_the_list(kcl: Kcl) -> None:
@@ -118,6 +163,91 @@ def test_an_unknown_variable_only_warns(
 
     assert "warning: KCL_LEASE_DURATION has no meaning here; did you mean" in typed.err
     assert typed.code == 2
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    ("variable", "says"),
+    [
+        ("KCL_LOG_LEVEL", "--log-level"),
+        ("KCL_ENDPOINT_URL", "--endpoint-url"),
+        ("KCL_APP", "'KCL_APP_NAME'"),
+        ("KCL_STREAM_ARN", "'KCL_STREAM'"),
+        ("KCL_HEALTHPORT", "'KCL_HEALTH_PORT'"),
+        ("KCL_POSITION", "'KCL_INITIAL_POSITION'"),
+        ("KCL_DEAD_LETTERS", "'KCL_ON_ERROR_DEAD_LETTERS'"),
+        ("KCL_LEASES_FOO", "KCL_LEASES_DURATION, KCL_LEASES_FENCE_MARGIN"),
+        ("KCL_FAILOVER_TIME_MILLIS", "leases.duration"),
+        ("KCL_FOO", "kcl config show"),
+    ],
+)
+def test_an_unknown_variable_is_answered_once_with_what_is_meant(
+    kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch, variable: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, "5")
+
+    typed = kcl("config", "show")
+
+    assert typed.code == 0
+    assert typed.err.count("warning:") == 1
+    assert typed.err.startswith(f"warning: {variable} has no meaning here; ")
+    assert says in typed.err
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"])
+def test_an_empty_endpoint_is_told_of(
+    bare: None, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "")
+    session = boto3.session.Session("id", "secret", region_name="eu-central-1")
+
+    with pytest.warns(UserWarning, match=f"{variable} is set and empty") as told:
+        make_client("dynamodb", session=session)
+
+    assert "https://dynamodb.eu-central-1.amazonaws.com" in str(told[0].message)
+
+
+def test_an_empty_endpoint_beside_an_address_is_no_matter(
+    bare: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "")
+    session = boto3.session.Session("id", "secret", region_name="eu-central-1")
+
+    client = make_client("dynamodb", session=session, endpoint_url="http://127.0.0.1:1")
+
+    assert client.meta.endpoint_url == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('app_name = "x"', ["line 1", "'app_name'", "in a file app"]),
+        ('applicationName = "x"', ["in a file app"]),
+        ('streamName = "x"', ["in a file stream"]),
+    ],
+)
+def test_the_names_of_application_and_stream_in_a_file_are_told(
+    kcl: Kcl, tmp_path: Path, line: str, words: list[str]
+) -> None:
+    (tmp_path / "kcl.toml").write_text(line)
+
+    assert kcl("config", "show", "--config", str(tmp_path / "kcl.toml")).failed(2, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("kcl.toml", "app = orders", ["no TOML", 'as app = "orders"']),
+        ("a.properties", "streamName = words", ["migrate-from-the-kcl", "kcl-names.md"]),
+    ],
+)
+def test_a_file_that_is_no_toml_is_answered_with_what_may_be_wrong(
+    kcl: Kcl, tmp_path: Path, name: str, text: str, words: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+
+    assert kcl("config", "show", "--config", str(tmp_path / name)).failed(2, *words)
 
 
 def test_a_flag_goes_before_the_environment(

@@ -113,6 +113,17 @@ def embedded_url() -> Iterator[str]:
     _make_client.cache_clear()
 
 
+@pytest.fixture
+def moto_url() -> str:
+    """Where moto is, for services that nobody else here plays."""
+    url = os.environ.get("KCL_TEST_MOTO")
+    if not url:
+        why = "moto is not running: KCL_TEST_MOTO is not set"
+        _skipped[why] += 1
+        pytest.skip(why)
+    return url
+
+
 @pytest.fixture(params=sorted(KINESIS_ENGINES))
 def kinesis_client(request: pytest.FixtureRequest) -> Iterator[KinesisClient]:
     yield from _client(request, "kinesis", KINESIS_ENGINES[request.param])

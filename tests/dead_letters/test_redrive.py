@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from hypothesis import strategies as st
 from kcl_py import DeadLetter
 from kcl_py.dead_letters import JsonLinesDeadLetters, S3DeadLetters, SqsDeadLetters
 from kcl_py.dead_letters.redrive import Outcome, redrive
+from kcl_py.dead_letters.stored import Stored
 from kcl_py.dead_letters.stores import Store, open_store
+from kcl_py.errors import ConfigError, KclError
 from tests.dead_letters.fakes import FakeSession
 from tests.dead_letters.letters import letter
 
@@ -138,6 +142,101 @@ def test_every_letter_is_delivered_or_kept(
         run(opened(), again)
         assert {*again.stored} == left
         assert numbers_in(opened()) == set()
+
+
+def test_of_two_redrives_of_one_file_the_second_is_refused(tmp_path: Path) -> None:
+    sink, opened = place("file", str(tmp_path))
+    sink.write([letter(1)])
+    first, second = opened(), opened()
+    first.claim()
+
+    with pytest.raises(KclError, match=r"another redrive of .* is running") as refused:
+        second.claim()
+
+    assert refused.value.exit_code == 4
+    assert [stored.letter is not None for stored in second.read()] == [True], "looking is allowed"
+    first.close()
+    second.claim()
+
+
+def test_a_redrive_that_is_killed_leaves_no_lock(tmp_path: Path) -> None:
+    sink, opened = place("file", str(tmp_path))
+    sink.write([letter(1)])
+    program = (
+        "import sys\n"
+        "from kcl_py.dead_letters.stores import open_store\n"
+        "open_store(sys.argv[1], None).claim()\n"
+        "print('claimed', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    path = str(tmp_path / "dead.jsonl")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"claimed\n"
+        with pytest.raises(KclError, match="another redrive"):
+            opened().claim()
+        other.kill()
+
+    opened().claim()
+
+
+def test_a_file_beside_which_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
+    sink, opened = place("file", str(tmp_path))
+    sink.write([letter(1)])
+    (tmp_path / "dead.jsonl.redriven").mkdir()
+
+    with pytest.raises(ConfigError, match=r"dead\.jsonl\.redriven cannot be written or locked"):
+        opened().claim()
+
+
+class Fifo:
+    """Shows so many letters, and others only once these are taken out."""
+
+    def __init__(self, numbers: list[int], shows_at_once: int) -> None:
+        self.left = numbers
+        self.shows_at_once = shows_at_once
+        self._hidden: set[int] = set()
+
+    def claim(self) -> None: ...
+
+    def close(self) -> None:
+        self._hidden.clear()
+
+    def read(self) -> Iterator[Stored]:
+        while not self._hidden and self.left:
+            shown = self.left[: self.shows_at_once]
+            self._hidden.update(shown)
+            for number in shown:
+                yield Stored(name=str(number), letter=letter(number), handle=number)
+
+    def take_out(self, stored: Stored) -> None:
+        assert isinstance(stored.handle, int)
+        self.left.remove(stored.handle)
+        self._hidden.remove(stored.handle)
+
+
+@given(
+    count=st.integers(0, 40),
+    shows_at_once=st.integers(1, 12),
+    refused=st.sets(st.integers(0, 39), max_size=1),
+)
+def test_a_queue_that_shows_a_few_at_once_is_emptied_up_to_what_cannot_be_delivered(
+    count: int, shows_at_once: int, refused: set[int]
+) -> None:
+    store, stream = Fifo(list(range(count)), shows_at_once), Stream(refused)
+
+    outcome = run(store, stream)
+
+    assert stream.stored == sorted(stream.stored)
+    assert {*stream.stored} | {*store.left} == {*range(count)}
+    assert outcome.delivered == len(stream.stored)
+    stuck = {number // shows_at_once for number in refused if number < count}
+    assert all(number in stream.stored for number in range(count) if not stuck)
+    if stuck:
+        first = min(stuck) * shows_at_once
+        assert all(number in stream.stored for number in range(first))
 
 
 def test_a_letter_that_is_written_once_more_after_a_redrive_counts_anew(tmp_path: Path) -> None:

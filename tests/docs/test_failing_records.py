@@ -25,7 +25,7 @@ def test_a_record_is_given_up_looked_at_and_put_back(tmp_path: Path) -> None:
         said = [shell.type(block.text) for block in steps_of(PAGE)]
         stored = shell.type("kcl tail --stream orders -o jsonl --decode text")
 
-    assert "1 dead letters" in said[1]
+    assert "1 dead letter" in said[1]
     assert "not an order" in said[1]
     assert "RecordDecodeError" in said[1]
     assert said[2].endswith("1 delivered, 0 kept\n")

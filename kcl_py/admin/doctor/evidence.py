@@ -63,6 +63,7 @@ class Evidence:
         stream: `StreamDescriptionSummary` as it came, or why it did not.
         table: `Table` of DescribeTable, or why it did not come; None: there is no such table.
         rows: By key; empty without a table.
+        foreign: Leases whose counter was moved by somebody who is no worker of kcl_py.
         rows_failure: Why they could not be read.
         shards: All that the stream lists; None: they could not be listed.
         liveness: Of each worker and owner that a row names.
@@ -80,6 +81,7 @@ class Evidence:
     table: Mapping[str, Any] | Failure | None = None
     rights: Sequence[Right] = ()
     rows: Mapping[str, Row] = field(default_factory=dict)
+    foreign: Sequence[str] = ()
     rows_failure: KclError | None = None
     shards: Sequence[Shard] | None = None
     liveness: Mapping[str, Liveness] = field(default_factory=dict)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kcl_py.admin.doctor.evidence import Evidence
 from kcl_py.admin.doctor.findings import Finding, ok, problem, some, unknown, warning
 from kcl_py.core.events import Failure, FailureKind
+from kcl_py.core.leases.java import find_java
+
+if TYPE_CHECKING:
+    from kcl_py.core.leases.rows import StrangeRow
 
 CREATED_AT_TOLERANCE_SECONDS: Final = 1.0
 
@@ -44,16 +48,9 @@ def check_application(evidence: Evidence) -> list[Finding]:
     """Say whose table this is: a Java KCL's, another stream's, a restored copy, or this one's."""
     if evidence.rows_failure is not None:
         return [unknown("rows", str(evidence.rows_failure), "then nothing can be said of leases")]
-    java = [row for row in evidence.strange if row.is_java]
-    if java:
-        return [
-            problem(
-                "table of the Java KCL",
-                f"the row {java[0].key!r} is {java[0].why}",
-                "workers refuse to start; choose another --app (how to move: "
-                "docs/how-to/migrate-from-the-kcl.md)",
-            )
-        ]
+    java = find_java(evidence.rows.values())
+    if java is not None or evidence.foreign:
+        return [_of_java(evidence, java)]
     row = evidence.application
     if row is None:
         if not evidence.rows:
@@ -101,6 +98,20 @@ def check_rows(evidence: Evidence) -> list[Finding]:
             "workers leave them alone; if nobody else needs them, delete them",
         )
     ]
+
+
+def _of_java(evidence: Evidence, row: StrangeRow | None) -> Finding:
+    """Say what shows it, and whether Java workers are at it now, as far as it was watched."""
+    says = [] if row is None else [f"the row {row.key!r} is {row.why}"]
+    if evidence.foreign:
+        leases = some(list(evidence.foreign))
+        says.append(f"{leases}: renewed just now by somebody who is no worker of kcl_py")
+    return problem(
+        "table of the Java KCL",
+        "; ".join(says),
+        "workers refuse to start and to go on; choose another --app, or stop the Java workers if "
+        "this table is not theirs (how to move: docs/how-to/migrate-from-the-kcl.md)",
+    )
 
 
 def _missing(evidence: Evidence) -> Finding:

@@ -127,6 +127,17 @@ def neighbours(asked: Asked) -> Found:
     ]
 
 
+def stream_and_neighbours(asked: Asked) -> Found:
+    """A stream, then neighbours among its open shards; without a stream only the stream."""
+    if asked.shared.stream is not None:
+        is_named = asked.given[:1] == (asked.shared.stream,)
+        return neighbours(replace(asked, given=asked.given[1:]) if is_named else asked)
+    if not asked.given:
+        return streams(asked)
+    shared = replace(asked.shared, stream=asked.given[0])
+    return neighbours(replace(asked, shared=shared, given=asked.given[1:]))
+
+
 _OPEN_ONLY: Final = frozenset({"split", "merge"})
 
 
@@ -257,6 +268,8 @@ PLACES: Final[Mapping[str, Callable[[Asked], Found]]] = MappingProxyType(
         "[STREAM] DATA": stream_and_text,
         "SHARD": neighbours,
         "[STREAM] [SHARD]...": stream_and_shards,
+        "[STREAM] SHARD": stream_and_neighbours,
+        "[STREAM] SHARD SHARD": stream_and_neighbours,
         "PLACE": places,
         "[METRIC]...": metrics,
         "NAME=VALUE": settings,

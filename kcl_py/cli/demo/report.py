@@ -109,8 +109,10 @@ class Outcome:
 def _check(name: str, violations: Sequence[str]) -> Check:
     if not violations:
         return Check(name=name, ok=True, detail="0 violations")
+    from kcl_py.cli.output import counted
+
     examples = "; ".join(violations[:EXAMPLES_MAX])
-    return Check(name=name, ok=False, detail=f"{len(violations)} violations: {examples}")
+    return Check(name=name, ok=False, detail=f"{counted(len(violations), 'violation')}: {examples}")
 
 
 def duplicates_by_cause(verdict: Verdict) -> dict[str, int]:
@@ -132,7 +134,7 @@ def cause_of(takeover: Takeover) -> str:
 
 def show(out: Console, outcome: Outcome) -> None:
     """One screen."""
-    from kcl_py.cli.output import make_table
+    from kcl_py.cli.output import counted, make_table
 
     marks = [
         {"": "ok" if check.ok else "FAILED", "promise": check.name, "what was found": check.detail}
@@ -148,7 +150,8 @@ def show(out: Console, outcome: Outcome) -> None:
     out.print(make_table(_moves(outcome.verdict), _MOVE_COLUMNS, "how shards changed hands"))
     out.print()
     for cause, count in duplicates_by_cause(outcome.verdict).items():
-        out.print(f"{count} records came twice after {cause}: not checkpointed yet, as promised")
+        records = counted(count, "record")
+        out.print(f"{records} came twice after {cause}: not checkpointed yet, as promised")
     word = "every promise was kept" if outcome.ok else "a promise was broken"
     out.print(f"{word}; {outcome.seconds:.0f} s in all")
 

@@ -57,13 +57,14 @@ class Access:
             LeaseTableError: It is nobody's, a restored copy, or a Java KCL's.
             ConfigError: It is of another stream than `--stream`.
         """
-        from kcl_py.core.leases.rows import APPLICATION_KEY, ApplicationRow, StrangeRow
+        from kcl_py.core.leases.java import find_java
+        from kcl_py.core.leases.rows import APPLICATION_KEY, ApplicationRow
 
-        java = [row for row in rows.values() if isinstance(row, StrangeRow) and row.is_java]
-        if java:
+        java = find_java(rows.values())
+        if java is not None:
             raise LeaseTableError(
-                f"the table {self.table.name} is used by a Java KCL (row {java[0].key!r}: "
-                f"{java[0].why}); use its own tools"
+                f"the table {self.table.name} is used by a Java KCL (row {java.key!r}: "
+                f"{java.why}); use its own tools, or choose another --app"
             )
         row = rows.get(APPLICATION_KEY)
         if not isinstance(row, ApplicationRow):

@@ -141,6 +141,7 @@ def _watch(shared: Shared, seconds: float | None) -> tuple[dict[str, Any], float
     names = {row.key for row in view.workers} | {row.actual_owner for row in view.leases}
     facts: dict[str, Any] = {
         "rows": view.rows,
+        "foreign": sorted(view.foreign),
         "watched": watched,
         "liveness": {name: view.liveness(name) for name in names if name is not None},
         "lags": _lags(access, view.rows),

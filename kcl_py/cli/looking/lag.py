@@ -98,7 +98,7 @@ def _verdict(total: Total, limit: float | None) -> int:
 def _show(shared: Shared, lags: list[ShardLag], total: Total) -> None:
     import sys
 
-    from kcl_py.cli.output import console, make_table, print_json, print_jsonl, say
+    from kcl_py.cli.output import console, counted, make_table, print_json, print_jsonl, say
 
     rows = [_facts(each) for each in lags]
     if shared.form is Output.JSON:
@@ -109,7 +109,7 @@ def _show(shared: Shared, lags: list[ShardLag], total: Total) -> None:
         table = make_table(rows, COLUMNS, f"lag of {shared.app}, seconds")
         console(shared, sys.stdout).print(table)
         known = "unknown" if total.seconds is None else f"{total.seconds:.1f} s"
-        say(f"total: {known}; {len(lags)} shards, {total.finished} finished")
+        say(f"total: {known}; {counted(len(lags), 'shard')}, {total.finished} finished")
 
 
 def _facts(each: ShardLag) -> dict[str, object]:

@@ -34,7 +34,8 @@ def leases(
 ) -> int:
     """Show the lease table: owners, liveness, checkpoints, handoffs and offers.
 
-    A worker counts as live once a counter of its was seen to move, so this looks for a few seconds.
+    A worker counts as live once a counter of its was seen to move, and as dead once all of them
+    stood still for a lease duration: so long this looks at most.
     """
     if context.invoked_subcommand is not None:
         refuse_flags_before(context)
@@ -51,12 +52,18 @@ def leases(
 
 
 def _find_out(view: TableView, scan: Callable[[TableView], None]) -> None:
-    """Look until every owner is known to live, as long as a living one may take to show it."""
+    """Look until every owner is known to live or to be dead, as `kcl workers` does."""
+    from kcl_py.cli.output import say
+
     begun = time.monotonic()
     scan(view)
-    # Beats and renewals come three times per duration.
-    patience = view.duration / 3 + 2 * LOOK_SECONDS
-    while not view.all_known and time.monotonic() - begun < patience:
+    # Beats and renewals come three times per duration: who is silent for longer may be dead.
+    soon, patience = view.duration / 3 + 2 * LOOK_SECONDS, view.duration + 2 * LOOK_SECONDS
+    is_told = False
+    while not view.all_known and (passed := time.monotonic() - begun) < patience:
+        if passed >= soon and not is_told:
+            is_told = True
+            say(f"somebody is silent; looking for up to {patience:.0f} s, until that means dead")
         time.sleep(LOOK_SECONDS)
         scan(view)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from kcl_py.core.leases.java import is_foreign_move
 from kcl_py.core.leases.rows import (
     PLACEHOLDER_OWNER,
     ApplicationRow,
@@ -43,9 +44,14 @@ class TableView:
     """Remembers when counters moved, so that ages and liveness can be told.
 
     Times are seconds on a clock of our own; clocks of other machines are never compared.
+
+    Attributes:
+        rows: All rows of the last look, by key.
+        foreign: Leases that were seen to be moved by somebody who is no worker of kcl_py.
     """
 
     rows: Mapping[str, Row] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)
     _sights: dict[str, _Sight] = field(default_factory=dict)
     _begun: float | None = None
     _now: float = 0.0
@@ -54,7 +60,7 @@ class TableView:
         """Take in one complete scan."""
         self._begun = now if self._begun is None else self._begun
         self._now = now
-        self.rows = {row.key: row for row in rows}
+        before, self.rows = self.rows, {row.key: row for row in rows}
         for key, row in self.rows.items():
             value = _counter(row)
             if value is None:
@@ -64,6 +70,9 @@ class TableView:
                 self._sights[key] = _Sight(value, now)
             elif value > sight.value:
                 self._sights[key] = _Sight(value, now, moved=True)
+                old = before.get(key)
+                if isinstance(row, LeaseRow) and isinstance(old, LeaseRow):
+                    self.foreign |= {key} if is_foreign_move(old, row) else set()
         for key in self._sights.keys() - self.rows.keys():
             del self._sights[key]
 

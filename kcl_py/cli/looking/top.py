@@ -50,9 +50,11 @@ def _once(
 
     began = time.monotonic()
     _look(view, access)
+    looks.see_checkpoints(began, view.lease_facts())
     while not view.all_known and time.monotonic() - began < view.duration:
         time.sleep(DRAW_SECONDS)
         _look(view, access)
+        looks.see_checkpoints(time.monotonic(), view.lease_facts())
     _look_at_lags(view, stream, looks)
     if shared.form is Output.TABLE:
         drawn = picture(access.table.name, view, looks, time.monotonic())

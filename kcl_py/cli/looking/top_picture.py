@@ -28,6 +28,8 @@ NAME_LENGTH_MAX: Final = 16
 _RANDOM: Final = re.compile(r"-[0-9a-f]{12}$")
 """End of a worker id. Source: `shell/identity.py`."""
 
+_NO_CHECKPOINTS: Final = frozenset({"TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"})
+
 BUSY_SECONDS: Final = 10.0
 LATE_SECONDS: Final = 60.0
 """Lags from which a shard is yellow, and red."""
@@ -53,11 +55,13 @@ class Looks:
         lags: By shard, of the last look; None: not known.
         history: Lags of each shard, the oldest first.
         moved_at: When the checkpoint of a shard was last seen to change, on the clock of the looks.
+        seen_at: When it was first seen.
     """
 
     lags: dict[str, float | None] = field(default_factory=dict)
     history: dict[str, deque[float]] = field(default_factory=dict)
     moved_at: dict[str, float] = field(default_factory=dict)
+    seen_at: dict[str, float] = field(default_factory=dict)
     _checkpoints: dict[str, object] = field(default_factory=dict)
 
     def see_lags(self, lags: Iterable[ShardLag]) -> None:
@@ -74,6 +78,7 @@ class Looks:
         """Take in where each checkpoint is."""
         for row in leases:
             shard, checkpoint = row["lease_key"], row["checkpoint"]
+            self.seen_at.setdefault(shard, now)
             if self._checkpoints.get(shard, checkpoint) != checkpoint:
                 self.moved_at[shard] = now
             self._checkpoints[shard] = checkpoint
@@ -125,13 +130,14 @@ def _heading(
 ) -> Text:
     from rich.text import Text
 
+    from kcl_py.cli.output import counted
+
     live = sum(row["live"] == "live" for row in workers)
     finished = sum(row["state"] == "finished" for row in leases)
     text = Text(f"{app}   ", style="bold")
-    text.append(
-        f"{live} {'worker' if live == 1 else 'workers'}   ", style="green" if live else "red"
-    )
-    text.append(f"{len(leases) - finished} shards, {finished} finished   ", style="not bold")
+    text.append(f"{counted(live, 'worker')}   ", style="green" if live else "red")
+    shards = counted(len(leases) - finished, "shard")
+    text.append(f"{shards}, {finished} finished   ", style="not bold")
     text.append(f"lag {duration(looks.longest)}", style=_lag_color(looks.longest))
     return text
 
@@ -162,18 +168,27 @@ def _shards(leases: Sequence[Mapping[str, Any]], looks: Looks, now: float) -> Ta
     )
     for row in sorted(shown[:SHARDS_DRAWN_MAX], key=lambda row: str(row["lease_key"])):
         key = row["lease_key"]
-        moved = looks.moved_at.get(key)
         table.add_row(
             key,
             _colored(row["state"], row["state"].replace("waiting for parents", "waits")),
             _owner(row),
             _lag(looks.lags.get(key)),
             blocks(list(looks.history.get(key, ()))),
-            "" if moved is None else f"{duration(now - moved)} ago",
+            _checkpointed(row, looks, now),
         )
     if len(shown) > SHARDS_DRAWN_MAX:
         table.add_row(f"and {len(shown) - SHARDS_DRAWN_MAX} more, less behind")
     return table
+
+
+def _checkpointed(row: Mapping[str, Any], looks: Looks, now: float) -> str:
+    """How long ago a checkpoint changed; at least so long if that was not seen."""
+    if row["checkpoint"] in _NO_CHECKPOINTS:
+        return "none yet"
+    moved = looks.moved_at.get(row["lease_key"])
+    if moved is not None:
+        return f"{duration(now - moved)} ago"
+    return f"over {duration(now - looks.seen_at.get(row['lease_key'], now))} ago"
 
 
 def _table(*columns: str) -> Table:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
 
 from kcl_py.cli.options import Output, Shared
-from kcl_py.cli.output import console
+from kcl_py.cli.output import console, counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -49,7 +49,7 @@ class Board(AbstractContextManager["Board"]):
             return
         seconds = self._progress.tasks[0].elapsed or 0.0
         rate = counts.records / seconds if seconds else 0.0
-        told = f"{counts.records:,} records, {rate:,.0f}/s, {undeliverable.count:,} failed"
+        told = f"{counted(counts.records, 'record')}, {rate:,.0f}/s, {undeliverable.count:,} failed"
         if undeliverable.skipped:
             told += f", {undeliverable.skipped:,} left out"
         if counts.throttles:

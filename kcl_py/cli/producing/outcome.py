@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kcl_py.cli.errors import ExitCode
+from kcl_py.cli.output import counted
 from kcl_py.cli.producing.delivering import DENIED, LISTED, NOT_FOUND, Run
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
@@ -39,7 +40,7 @@ def outcome(run: Run, stream: str) -> dict[str, Any]:
 def summary(found: Mapping[str, Any]) -> str:
     """One line for eyes."""
     line = (
-        f"{found['delivered']:,} records ({found['bytes']:,} bytes) delivered to "
+        f"{counted(found['delivered'], 'record')} ({counted(found['bytes'], 'byte')}) delivered to "
         f"{found['stream']} in {found['seconds']:.1f} s ({found['records_per_second']:,.0f}/s)"
     )
     failed = sum(found["failed"].values())
@@ -57,7 +58,8 @@ def verdict(run: Run, source: Input) -> tuple[int, str]:
     """The exit code, and what to say if it is not 0."""
     stopping, undeliverable = run.stopping, run.undeliverable
     seen, failed = run.seen, undeliverable.count
-    left = f"{failed} records were not delivered ({_reasons(undeliverable.by_code)})"
+    were = "was" if failed == 1 else "were"
+    left = f"{counted(failed, 'record')} {were} not delivered ({_reasons(undeliverable.by_code)})"
     rest = _rest(run, source)
     if undeliverable.problem is not None:
         return ExitCode.CHECK_FAILED, f"--failed is not whole: {undeliverable.problem}; {left}"

@@ -55,6 +55,11 @@ def put(
 def _named(shared: Shared, names: list[str]) -> tuple[str, bytes]:
     match names:
         case [data]:
+            if shared.stream is None:
+                raise ConfigError(
+                    f"{data!r} is taken for the data, and no stream is named; "
+                    "write kcl put STREAM DATA, give --stream, or set KCL_STREAM"
+                )
             stream = shared.needed_stream()
         case [stream, data]:
             if shared.stream is not None and shared.stream != stream:

@@ -35,7 +35,7 @@ def export(shared: Shared, *, file: File) -> int:
 
     from kcl_py.admin.saving import to_document
     from kcl_py.cli.looking.access import lease_rows, open_access
-    from kcl_py.cli.output import say
+    from kcl_py.cli.output import counted, say
 
     access = open_access(shared)
     every = access.rows()
@@ -48,7 +48,7 @@ def export(shared: Shared, *, file: File) -> int:
         sys.stdout.write(text)
     else:
         _replace(file, text)
-        say(f"wrote {len(rows)} checkpoints to {file}")
+        say(f"wrote {counted(len(rows), 'checkpoint')} to {file}")
     return 0
 
 
@@ -84,12 +84,13 @@ def import_(shared: Shared, *, file: File, fence: Fence = False, dry_run: DryRun
 def _tell_kept(plan: Reset, forgotten: int) -> None:
     from collections import Counter
 
-    from kcl_py.cli.output import say
+    from kcl_py.cli.output import counted, say
 
     for why, count in sorted(Counter(plan.kept.values()).items()):
-        say(f"{count} leases stay as they are: {why}")
+        say(f"left as it is: {counted(count, 'lease')}, {why}")
     if forgotten:
-        say(f"{forgotten} checkpoints of the file are of shards that the stream has forgotten")
+        told = counted(forgotten, "checkpoint")
+        say(f"left out: {told} of the file, of shards that the stream has forgotten")
 
 
 def _read(file: Path) -> str:

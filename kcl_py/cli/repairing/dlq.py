@@ -48,9 +48,10 @@ def list_(
     """List the dead letters of a file, a queue of SQS or a place in S3.
 
     Neither data nor error messages are shown: see `kcl dlq show`. Of a file, letters that were put
-    back are not listed. Messages of a queue are hidden from others while they are listed.
+    back are not listed. Messages of a queue are hidden from others while they are listed; of a FIFO
+    queue only the first ten of each shard are shown.
     """
-    from kcl_py.cli.output import print_rows
+    from kcl_py.cli.output import counted, print_rows
 
     rows: list[dict[str, object]] = []
     problems: list[Stored] = []
@@ -62,7 +63,7 @@ def list_(
                 rows.append(_row(stored))
             if most is not None and len(rows) >= most:
                 break
-    print_rows(shared, rows, COLUMNS, f"{len(rows)} dead letters")
+    print_rows(shared, rows, COLUMNS, counted(len(rows), "dead letter"))
     _tell_problems({stored.name: stored.problem or "" for stored in problems})
     return 0
 
@@ -116,6 +117,7 @@ def redrive(
     With their partition key, and their explicit hash key where it is known; in the order of each
     key. A letter is taken out once its record is stored: messages and objects are deleted, lines of
     a file are marked in FILE.redriven. Exit code 1 if some could not be delivered; they are kept.
+    Of one file only one redrive runs at a time; so do it with a place in S3.
     """
     from kcl_py.cli.repairing.redriving import Redriving
 

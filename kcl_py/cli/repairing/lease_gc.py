@@ -62,13 +62,13 @@ def gc(shared: Shared, *, dry_run: DryRun = False) -> int:
 
 
 def _tell_left_alone(rows: Iterable[object]) -> None:
-    from kcl_py.cli.output import say
+    from kcl_py.cli.output import counted, say
 
     count = len(list(rows))
     if count:
         say(
-            f"{count} leases are not finished though the stream has forgotten their shards: their "
-            "records were lost to retention; a worker finds out and ends them"
+            f"not finished though the stream has forgotten its shard: {counted(count, 'lease')}; "
+            "records were lost to retention; a worker finds out and ends such leases"
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kcl_py.cli.options import Output
-from kcl_py.cli.output import print_json, print_jsonl, print_rows, say
+from kcl_py.cli.output import counted, print_json, print_jsonl, print_rows, say
 from kcl_py.cli.session import make_session
 from kcl_py.dead_letters.redrive import Outcome, redrive
 from kcl_py.errors import ConfigError, ProducerError, Undelivered
@@ -52,12 +52,17 @@ class Redriving:
             elif self._is_wanted(stored):
                 rows.append({"id": stored.name, "to": self._to or stored.letter.stream_arn})
         self._refuse_unknown()
-        print_rows(self._shared, rows, ("id", "to"), f"{len(rows)} dead letters")
-        say(f"{len(rows)} dead letters would be put back; nothing was done")
+        print_rows(self._shared, rows, ("id", "to"), counted(len(rows), "dead letter"))
+        say(f"{counted(len(rows), 'dead letter')} would be put back; nothing was done")
         return 0
 
     def run(self) -> int:
-        """Put letters back; say what came of it, however it ends."""
+        """Put letters back; say what came of it, however it ends.
+
+        Raises:
+            BeingRedriven: Somebody else does so at this moment.
+        """
+        self._store.claim()
         outcome = Outcome()
         try:
             redrive(

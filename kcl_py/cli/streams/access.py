@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 FOREVER_SECONDS: Final = 1e9
 
+SHARD_ID: Final = re.compile(r"shardId-\d+")
+"""How the service names shards. Source: the Kinesis API."""
+
+_EXAMPLE: Final = {1: "orders shardId-000000000000", 2: "orders shardId-000000000000 ...001"}
+
 
 def open_stream(shared: Shared, name: str | None = None) -> Stream:
     """The stream that an argument or the flags name.
@@ -36,6 +42,23 @@ def open_stream(shared: Shared, name: str | None = None) -> Stream:
             f"KCL_STREAM, {shared.stream}; name one"
         )
     return Stream(name or shared.needed_stream(), **reached(shared))
+
+
+def open_stream_of_shards(
+    shared: Shared, names: Sequence[str], count: int
+) -> tuple[Stream, Sequence[str]]:
+    """The stream and so many of its shards; the stream stands before them, if it is not a flag.
+
+    Raises:
+        ConfigError: Too many are named, or too few, or none is a stream.
+    """
+    form = f"[STREAM]{' SHARD' * count}"
+    if len(names) not in (count, count + 1):
+        raise ConfigError(f"{' '.join(names)} is not of the form {form}, as {_EXAMPLE[count]}")
+    first, shards = (None, names) if len(names) == count else (names[0], names[1:])
+    if first is not None and SHARD_ID.fullmatch(first) and not SHARD_ID.fullmatch(names[-1]):
+        raise ConfigError(f"the stream goes before its shards: {names[-1]} {' '.join(names[:-1])}")
+    return open_stream(shared, first), shards
 
 
 def reached(shared: Shared) -> dict[str, Any]:

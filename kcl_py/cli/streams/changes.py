@@ -12,7 +12,16 @@ from kcl_py.cli.streams.looks import SHARD_COLUMNS, Name
 from kcl_py.errors import ConfigError
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the stream is ACTIVE again.")]
-Shard = Annotated[str, typer.Argument(metavar="SHARD", help="Id of an open shard of --stream.")]
+Split = Annotated[
+    list[str],
+    typer.Argument(metavar="[STREAM] SHARD", help="Where, unless --stream says it; an open shard."),
+]
+Merge = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[STREAM] SHARD SHARD", help="Where, unless --stream says it; open neighbours."
+    ),
+]
 
 SECONDS_PER_HOUR = 3600
 
@@ -75,7 +84,7 @@ def create(
 def split(
     shared: Shared,
     *,
-    shard: Shard,
+    names: Split,
     at: Annotated[
         str | None,
         typer.Option(
@@ -85,20 +94,20 @@ def split(
     wait: Wait = False,
 ) -> int:
     """Split a shard in two."""
-    from kcl_py.cli.streams.access import open_stream, show_shards, waiting
+    from kcl_py.cli.streams.access import open_stream_of_shards, show_shards, waiting
 
-    stream, border = open_stream(shared), _border(at)
+    (stream, (shard,)), border = open_stream_of_shards(shared, names, 1), _border(at)
     with waiting(shared, stream, f"splitting {shard}"):
         halves = stream.split(shard, at=border, wait=wait)
     show_shards(shared, halves, f"{shard} was split into", SHARD_COLUMNS)
     return 0
 
 
-def merge(shared: Shared, *, shard: Shard, other: Shard, wait: Wait = False) -> int:
+def merge(shared: Shared, *, names: Merge, wait: Wait = False) -> int:
     """Merge two shards whose hash keys are neighbours."""
-    from kcl_py.cli.streams.access import open_stream, show_shards, waiting
+    from kcl_py.cli.streams.access import open_stream_of_shards, show_shards, waiting
 
-    stream = open_stream(shared)
+    stream, (shard, other) = open_stream_of_shards(shared, names, 2)
     with waiting(shared, stream, f"merging {shard} and {other}"):
         merged = stream.merge(shard, other, wait=wait)
     show_shards(shared, [merged], f"{shard} and {other} were merged into", SHARD_COLUMNS)

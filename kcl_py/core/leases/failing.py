@@ -87,7 +87,8 @@ class Failing:
             self._finish_failed(now)
 
     def settle(self, now: float) -> None:
-        """Act on a table that was seen to have gone back."""
+        """Act on a table that was seen to have gone back, or to be somebody else's as well."""
+        self._settle_foreign(now)
         key = self._desk.sights.restored
         if key is not None and self.error is None:
             self.fail(
@@ -96,6 +97,20 @@ class Failing:
                     f"the counter of lease {key} went back: table {self._table.name} was restored"
                     " from a copy while this worker ran. Stop all workers; choose another app name,"
                     " or delete the table to start anew."
+                ),
+            )
+
+    def _settle_foreign(self, now: float) -> None:
+        row = self._desk.sights.foreign
+        if row is not None and self.error is None:
+            self.fail(
+                now,
+                LeaseTableError(
+                    f"lease {row.key} of table {self._table.name} is renewed by"
+                    f" {row.actual_owner or 'somebody'}, who is no worker of kcl_py (its counter"
+                    " moves, its kclNonce does not): a Java KCL runs on the same table, and a shard"
+                    " could have two owners. Stop the Java workers and start these again, or"
+                    " choose another app name."
                 ),
             )
 

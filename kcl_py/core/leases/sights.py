@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from kcl_py.core.leases.java import MOVES_MAX, is_foreign_move
 from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow, WorkerRow, WorkerState
 
 Liveness: TypeAlias = Literal["live", "unknown", "dead"]
@@ -25,6 +26,7 @@ class LeaseSight:
         seen_at: When it was last received.
         learned_at: When the question was asked whose answer `row` is.
         gone_back: Consistent reads that showed a lower counter.
+        foreign_moves: So often in a row the counter moved under one nonce.
     """
 
     row: LeaseRow
@@ -32,6 +34,7 @@ class LeaseSight:
     seen_at: float
     learned_at: float
     gone_back: int = 0
+    foreign_moves: int = 0
 
 
 @dataclass(slots=True)
@@ -61,10 +64,12 @@ class Sights:
 
     Attributes:
         restored: Key of a lease whose counter went back: the table was restored from a copy.
+        foreign: A lease that somebody renews who is no worker of kcl_py.
     """
 
     def __init__(self, *, me: str, duration: float) -> None:
         self.restored: str | None = None
+        self.foreign: LeaseRow | None = None
         self.leases: dict[str, LeaseSight] = {}
         self.workers: dict[str, WorkerSight] = {}
         self._me = me
@@ -93,6 +98,9 @@ class Sights:
         known.gone_back = 0
         if row.counter > known.row.counter:
             self._note_owner_moved(now, row, mine=mine)
+            known.foreign_moves = known.foreign_moves + 1 if is_foreign_move(known.row, row) else 0
+            if known.foreign_moves > MOVES_MAX:
+                self.foreign = row
             known.since = now
             known.row = row
             known.learned_at = asked_at

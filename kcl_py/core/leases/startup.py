@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kcl_py.core.events import Failure, FailureKind
 from kcl_py.core.leases import writes
+from kcl_py.core.leases.java import find_java, why_refused
 from kcl_py.core.leases.rows import (
     APPLICATION_KEY,
     JAVA_KEYS,
@@ -90,6 +91,11 @@ class Startup:
         else:
             self._again(now, read.failure, self.begin)
 
+    def _find_java(self, scan: Scan) -> StrangeRow | None:
+        ours = () if scan.application is None else (scan.application,)
+        leases = (sight.row for sight in self._desk.sights.leases.values())
+        return find_java((*ours, *scan.strange, *leases))
+
     def _fail_foreign(self, now: float) -> None:
         self._listener.fail(
             now,
@@ -100,13 +106,7 @@ class Startup:
         )
 
     def _fail_java(self, now: float, row: StrangeRow) -> None:
-        self._listener.fail(
-            now,
-            LeaseTableError(
-                f"table {self._table.name} is used by a Java KCL (row {row.key!r}: {row.why}); this"
-                " version does not share a table with it. Choose another app name."
-            ),
-        )
+        self._listener.fail(now, LeaseTableError(why_refused(self._table.name, row)))
 
     def _resolve_position(self, now: float) -> None:
         """LATEST becomes a time once, by the creator of the row, on the service's clock."""
@@ -193,7 +193,7 @@ class Startup:
         if not scan.is_complete:
             self._again(now, scan.failure, self._joined)
             return
-        java = next((row for row in scan.strange if row.is_java), None)
+        java = self._find_java(scan)
         if java is not None:
             self._fail_java(now, java)
             return
