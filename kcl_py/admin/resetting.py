@@ -2,9 +2,9 @@
 
 Every shard that took records at or after the place begins there, parents before children; a shard
 that was finished is read again. What is closed before that place ends at once, and its children
-begin there as well. A lease that is not there is made, though a parent's end would bring it: whoever
-had the parent before may still make it, late, to begin where the parent had begun for him, which
-may be after what is asked for.
+begin there as well. A lease that is not there is made, though a parent's end would bring it:
+whoever had the parent before may still make it, late, to begin where the parent had begun for him,
+which may be after what is asked for.
 """
 
 from __future__ import annotations

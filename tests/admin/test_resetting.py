@@ -115,13 +115,12 @@ def test_every_shard_that_is_needed_is_read_once_and_after_its_parents(
             # Made now, if a parent's end would bring it; not if the stream has forgotten it.
             assert key not in ids or done.isdisjoint(shard.parents)
             continue
-        elif row.is_finished:
+        if row.is_finished:
             continue
-        else:
-            blocked = [
-                p for p in row.parents if p in after and p not in done and not after[p].is_finished
-            ]
-            assert not (waits_for_parents(row) and blocked), (key, blocked)
+        blocked = [
+            p for p in row.parents if p in after and p not in done and not after[p].is_finished
+        ]
+        assert not (waits_for_parents(row) and blocked), (key, blocked)
         began.append(key)
         done.add(key)
     assert {shard.shard_id for shard in needed} <= set(began)
