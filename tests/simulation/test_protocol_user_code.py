@@ -44,7 +44,7 @@ def test_a_shard_that_pauses_keeps_its_lease_and_goes_on_when_it_is_resumed() ->
     finish_cleanly(world)
 
 
-def test_a_shard_that_is_resumed_before_its_owner_knows_that_the_pause_was_written_goes_on() -> None:
+def test_a_shard_that_is_resumed_before_its_owner_knows_of_the_written_pause_goes_on() -> None:
     policy = OnError(attempts=2, backoff=Backoff(first=0.1, longest=1.0), then="pause")
     world = running_world(workers=1, shards=1, config=WorkerConfig(on_error=policy))
     (key,) = world.open_keys()
