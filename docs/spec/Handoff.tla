@@ -9,12 +9,13 @@
    row.did and did in a message are ghosts: what the giver had finished when it gave (NoPos: no clean give).               *)
 EXTENDS Naturals, FiniteSets, TLC
 CONSTANTS W, None,       \* worker ids (a restarted process is another id) and "no id"
+          Repair,        \* the owner in a row that an administrator has seized; he sends under that name, too
           D, Margin,     \* lease duration; the fence is sent + D - Margin
           First,         \* who holds the lease at the start (None: an ownerless row)
           Long,          \* a worker configured with D + 1, or None
           K,             \* drift: a clock may miss one tick in K (0: no drift)
-          MaxC, MaxP, MaxTry, MaxDelay, MaxSide, MaxCrash,
-                         \* counter, position, attempts on one base, age at which a write is lost for good, requests and withdrawals in flight, crashes
+          MaxC, MaxP, MaxTry, MaxDelay, MaxSide, MaxCrash, MaxAdm,
+                         \* counter, position, attempts on one base, age at which a write is lost for good, requests and withdrawals in flight, crashes, seizures in flight
           Calm,          \* > 0: check Quiet, see below
           Break
 VARIABLES row,   \* the item in DynamoDB
@@ -35,6 +36,7 @@ Cap == IF Long = None THEN D ELSE D + 1
 NoPos == MaxP + 1                                               \* "leave the position alone"
 Gives == {"xfer", "rel"}
 Side == {"req", "wd"}                                           \* touch neither counter nor nonce
+Adm == {"seize", "reset"}                                       \* of the administrator; a reset is a seizure that sets the position
 Idle == [up |-> TRUE, ph |-> "idle", run |-> FALSE, c |-> 0, tok |-> 0, fin |-> 0, la |-> Cap, d |-> None]
 
 Init == /\ row = [own |-> First, co |-> None, ctr |-> 1, off |-> 0, pos |-> 0, did |-> NoPos, dur |-> IF First = None THEN D ELSE DurOf(First)]
@@ -64,6 +66,7 @@ Forget(s) == [Idle EXCEPT !.up = s.up, !.run = s.run, !.fin = IF B("forward-posi
 Orphan(w) == ~B("no-orphan") /\ (Eff(w) \/ (B("orphan-loose") /\ row.own = Id(w)))
 GTake(w) == /\ CanSend(w, row.ctr) /\ ~Holds(w) /\ (~st[w].run \/ B("take-while-running"))
             /\ \/ Expired(w) \/ (Offered /\ ~B("no-offer")) \/ Ownerless \/ Orphan(w) \/ B("take-live")
+               \/ (row.own = Repair /\ B("take-seized"))
 SendTake(w) == /\ GTake(w)
                /\ net' = net \cup {Msg(w, "take", row.ctr, NoPos, None)}
                /\ st' = [st EXCEPT ![w] = Forget(@)] /\ UNCHANGED <<row, sa, sk, q, bad>>
@@ -95,15 +98,25 @@ SendSide(w) == /\ st[w].up /\ ~Holds(w) /\ Cardinality({m \in net : m.k \in Side
                        ELSE row.own = Id(v) /\ (row.co = None \/ B("request-over-request")) /\ ~Offered
                     /\ net' = net \cup {[w |-> w, k |-> k, base |-> 0, i |-> 0, pos |-> NoPos, did |-> NoPos, to |-> v, age |-> 0, s |-> "sent", wt |-> FALSE]}
                /\ UNCHANGED <<row, st, sa, sk, q, bad>>
+\* The administrator: seizes what he has read, whoever owns it; sets the position of what he sees seized. He may do it again at any time (his answer
+\* was lost, or he was refused), so he need not be told anything; what he sent may come as late as it likes. Two attempts on one counter are one.
+SendAdm == /\ row.ctr < MaxC /\ Cardinality({m \in net : m.w = Repair}) < MaxAdm
+           /\ \E k \in Adm, pos \in 0..NoPos :
+                /\ IF k = "reset" THEN row.own = Repair /\ pos # NoPos ELSE pos = NoPos
+                /\ net' = net \cup {[w |-> Repair, k |-> k, base |-> row.ctr, i |-> 0, pos |-> pos, did |-> NoPos, to |-> None, age |-> 0,
+                                    s |-> "sent", wt |-> FALSE]}
+           /\ UNCHANGED <<row, st, sa, sk, q, bad>>
 ------------------------------------------------------------------------------
 \* Applying: the conditions and updates of the table in section 3
 Loose(m) == (m.k = "xfer" /\ B("transfer-no-counter")) \/ (m.k = "renew" /\ B("renew-no-counter"))
+            \/ (m.k \in Adm /\ B("seize-no-counter"))
 Cond(m) == LET me == Id(m.w) IN
   /\ (m.k \notin Side => m.base = row.ctr \/ Loose(m))
   /\ CASE m.k \in {"take", "old"} -> TRUE
        [] m.k \in {"renew", "cancel", "rel"} -> Eff(m.w) \/ B("no-owner-condition")
        [] m.k = "xfer"  -> row.own = m.to /\ row.co = me
        [] m.k = "req"   -> (row.own = Id(m.to) \/ B("request-any-owner")) /\ (row.co = None \/ B("request-over-request"))
+       [] m.k \in Adm -> TRUE
        [] m.k = "wd"    -> (row.own = me /\ row.co = Id(m.to)) \/ B("withdraw-any")
 Write(m) == LET me == Id(m.w)
                 r == [row EXCEPT !.ctr = IF m.k \in {"take", "old"} /\ B("take-no-bump") THEN @ ELSE @ + 1, !.did = m.did,
@@ -115,6 +128,8 @@ Write(m) == LET me == Id(m.w)
     [] m.k = "rel"    -> [r EXCEPT !.own = IF m.to = None THEN None ELSE Id(m.to), !.co = IF B("release-keeps-co") THEN @ ELSE None, !.off = r.ctr]
     [] m.k = "req"    -> [row EXCEPT !.own = me, !.co = Id(m.to)]
     [] m.k = "wd"     -> [row EXCEPT !.own = Id(m.to), !.co = None]
+    [] m.k \in Adm    -> [r EXCEPT !.ctr = IF B("seize-no-bump") THEN row.ctr ELSE m.base + 1, !.own = IF B("seize-no-owner") THEN None ELSE Repair,
+                                   !.co = None, !.off = IF B("seize-offers") THEN m.base + 1 ELSE 0, !.dur = IF B("seize-duration") THEN D ELSE @]
 \* what is left of the attempts when the row is r: refused ones nobody waits for, and applied ones whose nonce is gone, leave
 Prune(N, r) == {IF m.s = "sent" /\ m.k \notin Side /\ m.base # r.ctr /\ ~Loose(m) THEN [m EXCEPT !.s = "no", !.age = 0] ELSE m :
                 m \in {n \in N : \/ n.wt \/ n.k \in Side
@@ -123,10 +138,10 @@ Prune(N, r) == {IF m.s = "sent" /\ m.k \notin Side /\ m.base # r.ctr /\ ~Loose(m
 Apply(m) == /\ m.s = "sent"
             /\ IF Cond(m)
                THEN /\ row' = Write(m)
-                    /\ net' = Prune((net \ {m}) \cup (IF m.k \in Side THEN {} ELSE
+                    /\ net' = Prune((net \ {m}) \cup (IF m.k \in Side \cup Adm THEN {} ELSE
                                 {[m EXCEPT !.s = "ok", !.pos = IF m.k = "take" THEN row.pos ELSE @, !.age = IF m.k \in Gives THEN 0 ELSE @]}), row')
-                    /\ sa' = IF m.k \in Side \/ B("take-newer") THEN sa ELSE [w \in W |-> IF B("sight-early") THEN Margin + 1 ELSE 0]
-                    /\ bad' = IF row'.pos < row.pos THEN "position" ELSE IF m.k = "take" /\ row.did # NoPos /\ row.did # row.pos THEN "again" ELSE bad
+                    /\ sa' = IF m.k \in Side \/ (m.k \in Adm /\ B("seize-no-bump")) \/ B("take-newer") THEN sa ELSE [w \in W |-> IF B("sight-early") THEN Margin + 1 ELSE 0]
+                    /\ bad' = IF row'.pos < row.pos /\ m.k # "reset" THEN "position" ELSE IF m.k = "take" /\ row.did # NoPos /\ row.did # row.pos THEN "again" ELSE bad
                ELSE /\ net' = (net \ {m}) \cup (IF m.wt THEN {[m EXCEPT !.s = "no", !.age = 0]} ELSE {})
                     /\ UNCHANGED <<row, sa, bad>>
             /\ UNCHANGED <<st, sk, q>>
@@ -184,8 +199,8 @@ Crash(w) == /\ st[w].up /\ Cardinality({x \in W : ~st[x].up}) < MaxCrash
 \* one tick; the clocks of the workers in X miss it
 Pass(X) == /\ sa' = [w \in W |-> IF w \in X THEN sa[w] ELSE Min(sa[w] + 1, Cap)]
            /\ st' = [w \in W |-> [st[w] EXCEPT !.la = IF w \in X \/ ~InFence(w) THEN @ ELSE @ + 1]]
-           /\ net' = {IF m.w \in X \/ m.k \in Side \/ m.s = "no" \/ (m.s = "ok" /\ m.k \in Gives) THEN m ELSE [m EXCEPT !.age = Min(@ + 1, Cap)] :
-                        m \in {n \in net : n.s # "sent" \/ n.k \in Side \/ n.age < MaxDelay}}
+           /\ net' = {IF m.w \in X \/ m.k \in Side \cup Adm \/ m.s = "no" \/ (m.s = "ok" /\ m.k \in Gives) THEN m ELSE [m EXCEPT !.age = Min(@ + 1, Cap)] :
+                        m \in {n \in net : n.s # "sent" \/ n.k \in Side \cup Adm \/ n.age < MaxDelay}}
            /\ sk' = [w \in W |-> IF w \in X THEN K - 1 ELSE IF sk[w] > 0 THEN sk[w] - 1 ELSE 0]
            /\ UNCHANGED <<row, bad>>
 Tick == /\ q' = q /\ \E X \in SUBSET {w \in W : K > 0 /\ sk[w] = 0} : Pass(X)
@@ -209,7 +224,7 @@ CalmNext == /\ ~Goal /\ q <= Calm
                                \/ (UpId(row.own) /\ SendForward(w))
                \/ (Settled /\ q' = q + 1 /\ Pass({}))
 Next == IF q > 0 THEN CalmNext ELSE
-        \/ Tick \/ CalmStart
+        \/ Tick \/ CalmStart \/ SendAdm
         \/ \E m \in net : Apply(m) \/ Reply(m) \/ Lost(m)
         \/ \E w \in W : \/ SendTake(w) \/ SendRenew(w) \/ SendCancel(w) \/ SendGive(w) \/ SendForward(w) \/ SendSide(w)
                         \/ ReadOwn(w) \/ Deliver(w) \/ Return(w) \/ Stop(w) \/ Crash(w)

@@ -18,6 +18,7 @@ from kcl_py.admin.resetting import Change, created_row
 from kcl_py.admin.troubles import Unsafe
 from kcl_py.core.leases import repairs, writes
 from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow
+from kcl_py.core.shards.births import counter_above
 from kcl_py.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ class Applying:
 
         def make(row: LeaseRow | None, nonce: str) -> RowWrite | None:
             if seen is not None:
-                return repairs.seize(unmoved(row, seen), nonce=nonce, anew=change.anew)
+                still = unmoved(row, seen)
+                above = counter_above(0, still.parents, known)
+                return repairs.seize(still, nonce=nonce, anew=change.anew, above=above)
             if row is not None:
                 raise Unsafe(f"somebody created the lease {change.key}; stop the workers first")
             created = created_row(change, known, floor)

@@ -2,7 +2,9 @@
 
 Every shard that took records at or after the place begins there, parents before children; a shard
 that was finished is read again. What is closed before that place ends at once, and its children
-begin there as well. A lease is made only for a shard that no parent's end will bring one.
+begin there as well. A lease that is not there is made, though a parent's end would bring it:
+whoever had the parent before may still make it, late, to begin where the parent had begun for him,
+which may be after what is asked for.
 """
 
 from __future__ import annotations
@@ -83,27 +85,37 @@ def plan_reset(
             they end at once.
         only: The one lease to change; None: all.
     """
-    # Leases whose end will bring those of their children.
+    # Leases on whose end those of their children wait.
     coming = {key for key, row in rows.items() if not row.is_finished}
     changes: list[Change] = []
+    changed: set[str] = set()
     for shard in Lineage(listed).in_order():
         key, row = shard.shard_id, rows.get(shard.shard_id)
         follows = not coming.isdisjoint(shard.parents)
-        if row is None and follows:
+        is_born = row is None and follows
+        if only is None:
+            is_changed = is_born or key in needed or key in coming
+        else:
+            is_changed = key == only or (is_born and not changed.isdisjoint(shard.parents))
+        if is_born or is_changed:
             coming.add(key)
-            continue
-        if key != only if only is not None else key not in needed and key not in coming:
-            continue
-        anew = Anew(checkpoint=place.checkpoint, start_at=place.time, root=not follows)
-        changes.append(Change(key, row, anew, shard if row is None else None))
-        coming.add(key)
-    changed = {change.key for change in changes}
+        if is_changed:
+            anew = _begins(place, is_other=only not in (None, key), follows=follows)
+            changes.append(Change(key, row, anew, shard if row is None else None))
+            changed.add(key)
     kept = {
         key: _why_kept(row, {shard.shard_id for shard in listed}, only)
         for key, row in rows.items()
         if key not in changed
     }
     return Reset(tuple(changes), kept)
+
+
+def _begins(place: Place, *, is_other: bool, follows: bool) -> Anew:
+    """Return where a shard begins; a position says nothing about another one than its own."""
+    if is_other and isinstance(place.checkpoint, Position):
+        return Anew(checkpoint=Sentinel.TRIM_HORIZON)
+    return Anew(checkpoint=place.checkpoint, start_at=place.time, root=not follows)
 
 
 def _why_kept(row: LeaseRow, listed: Collection[str], only: str | None) -> str:

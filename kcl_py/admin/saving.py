@@ -155,8 +155,6 @@ def plan_import(
             kept[key] = _why_kept(saved.get(key), row)
             if row is None:
                 del kept[key]
-        elif row is None and follows and anew.checkpoint is Sentinel.TRIM_HORIZON:
-            put_back.add(key)
         else:
             root = Anew(checkpoint=anew.checkpoint, start_at=anew.start_at, root=not follows)
             changes.append(Change(key, row, root, shard if row is None else None))

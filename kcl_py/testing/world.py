@@ -350,7 +350,13 @@ class World:
         return self._now_and_then(self.is_settled)
 
     def _balanced_now(self) -> Callable[[], bool]:
-        return self._now_and_then(lambda: imbalance(self.table, self.living()) is None)
+        return self._now_and_then(self._is_balanced)
+
+    def _is_balanced(self) -> bool:
+        # Who has asked for a lease may still take that back, for instance because it is stopped.
+        if any(row.in_handoff for row in self.table.lease_rows().values()):
+            return False
+        return imbalance(self.table, self.living()) is None
 
     def _now_and_then(self, condition: Callable[[], bool]) -> Callable[[], bool]:
         """Look four times a second only, because it reads the whole table."""

@@ -112,16 +112,15 @@ def test_every_shard_that_is_needed_is_read_once_and_after_its_parents(
         key = shard.shard_id
         row = after.get(key)
         if row is None:
-            # It comes when a parent ends, and not otherwise; not if the stream has forgotten it.
-            if key not in ids or done.isdisjoint(shard.parents):
-                continue
-        elif row.is_finished:
+            # Made now, if a parent's end would bring it; not if the stream has forgotten it.
+            assert key not in ids or done.isdisjoint(shard.parents)
             continue
-        else:
-            blocked = [
-                p for p in row.parents if p in after and p not in done and not after[p].is_finished
-            ]
-            assert not (waits_for_parents(row) and blocked), (key, blocked)
+        if row.is_finished:
+            continue
+        blocked = [
+            p for p in row.parents if p in after and p not in done and not after[p].is_finished
+        ]
+        assert not (waits_for_parents(row) and blocked), (key, blocked)
         began.append(key)
         done.add(key)
     assert {shard.shard_id for shard in needed} <= set(began)
@@ -148,6 +147,35 @@ def test_one_shard_alone_leaves_the_others_as_they_are() -> None:
 
     assert [change.key for change in plan.changes] == [key]
     assert set(plan.kept) == set(rows) - {key}
+
+
+SPLIT = [
+    Shard(shard_id="s0", parents=(), hash_range=(0, 1023), is_open=False),
+    Shard(shard_id="s1", parents=("s0",), hash_range=(0, 511), is_open=False),
+    Shard(shard_id="s2", parents=("s0",), hash_range=(512, 1023), is_open=True),
+    Shard(shard_id="s3", parents=("s1",), hash_range=(0, 511), is_open=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "others"),
+    [
+        (EARLIEST, (Sentinel.TRIM_HORIZON, None)),
+        (AT_TEN, (Sentinel.AT_TIMESTAMP, 10.0)),
+        (Place(Position("7")), (Sentinel.TRIM_HORIZON, None)),
+    ],
+)
+def test_leases_that_a_parent_would_bring_are_made_at_once(
+    place: Place, others: tuple[Checkpoint, float | None]
+) -> None:
+    """Or the owner that it had before the reset makes them, and they begin where it had begun."""
+    rows = {"s0": LeaseRow(key="s0", counter=1, checkpoint=Sentinel.LATEST, start_at=99.0)}
+
+    plan = plan_reset(place, rows, SPLIT, {s.shard_id for s in SPLIT}, only="s0")
+
+    assert [change.key for change in plan.changes] == ["s0", "s1", "s2", "s3"]
+    children = [change.anew for change in plan.changes[1:]]
+    assert {(anew.checkpoint, anew.start_at, anew.root) for anew in children} == {(*others, False)}
 
 
 def row(checkpoint: object) -> LeaseRow:

@@ -143,7 +143,10 @@ def test_what_the_file_had_finished_stays_and_so_does_what_it_does_not_know() ->
 
     plan = plan_import(saved, rows, TREE)
 
-    assert [change.key for change in plan.changes] == ["s1"]  # whose end will bring s3
+    assert [(change.key, change.anew.root) for change in plan.changes] == [
+        ("s1", False),
+        ("s3", False),
+    ]
     assert plan.kept == {
         "s0": "finished in the file, but read again since; nothing of it is skipped",
         "s9": "the stream has forgotten this shard",

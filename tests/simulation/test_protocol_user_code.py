@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from kcl_py.config import Backoff, DeliveryConfig, OnError, WorkerConfig
+from kcl_py.core.leases import repairs
 from kcl_py.core.leases.writes import RowWrite, WriteKind
 from kcl_py.testing.sim.code import Habits
+from kcl_py.testing.sim.faults import Fate
 from kcl_py.testing.world import World
 from tests.simulation.fleet import all_processing, finish_cleanly, running_world
 
@@ -38,6 +40,20 @@ def test_a_shard_that_pauses_keeps_its_lease_and_goes_on_when_it_is_resumed() ->
     for key in world.open_keys():
         clear = RowWrite(kind=WriteKind.RENEW, key=key, tests=(), sets={"paused": None})
         world.table.apply("", clear, world.now)
+
+    finish_cleanly(world)
+
+
+def test_a_shard_that_is_resumed_before_its_owner_knows_of_the_written_pause_goes_on() -> None:
+    policy = OnError(attempts=2, backoff=Backoff(first=0.1, longest=1.0), then="pause")
+    world = running_world(workers=1, shards=1, config=WorkerConfig(on_error=policy))
+    (key,) = world.open_keys()
+    world.faults.order(lambda _, write: write.sets.get("paused") is True, Fate.REPLY_LOST)
+
+    world.habits = POISONED
+    world.run_until(lambda: world.row(key).paused, within=60)
+    world.habits = Habits()
+    world.table.apply("", repairs.resume(key), world.now)
 
     finish_cleanly(world)
 

@@ -14,6 +14,7 @@ from kcl_py.admin.editing import Editor
 from kcl_py.admin.resetting import Change, Place, plan_reset
 from kcl_py.admin.troubles import Unsafe
 from kcl_py.aws.lease_table import RowsFound
+from kcl_py.config import WorkerConfig
 from kcl_py.core.events import Failure, FailureKind, WriteAnswer
 from kcl_py.core.leases import repairs
 from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow, Sentinel
@@ -210,12 +211,12 @@ class AtTheTable:
         self._world.run_for(self._world.rng.uniform(0.0, 0.3))
 
 
-def reset_all(world: World, place: Place) -> None:
+def reset_all(world: World, place: Place, way: type[AtTheTable] = AtTheTable) -> None:
     """As `kcl checkpoint reset --fence` does it."""
     names = iter(range(10**6))
     applying = Applying(
         editor=Editor(
-            AtTheTable(world),
+            way(world),
             new_nonce=lambda: f"hand#{world.now}#{next(names)}",
             sleep=world.run_for,
         ),
@@ -271,6 +272,39 @@ def test_a_fleet_that_is_reset_to_a_time_skips_nothing_from_then_on(seed: int) -
         now = world.records.times_delivered[key]
         again = [place for place in places if place >= first]
         assert [place for place in again if now[place] <= places[place]] == []
+
+
+class AtOnce(AtTheTable):
+    """An administrator who is faster than every worker."""
+
+    def write(self, write: RowWrite) -> WriteAnswer:
+        return self._world.table.apply("", write, self._world.now)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_children_of_an_owner_that_does_not_know_yet_begin_where_it_was_asked_for(
+    seed: int,
+) -> None:
+    """Found by the model.
+
+    An owner that has read a shard to its end makes the children, to begin at the time from which
+    it read itself; that its lease was taken away it learns later. Nobody makes them again.
+    """
+    world = World(seed=seed, workers=0, shards=1, config=WorkerConfig(initial_position="latest"))
+    world.put_steadily(20)
+    world.run_for(5)
+    (parent,) = world.stream.open_shards()
+    world.stream.split(parent.shard_id)
+    world.run_for(20)
+    world.start_worker()
+    world.run_until(lambda: world.owner(parent.shard_id) is not None, within=60)
+
+    reset_all(world, Place(Sentinel.TRIM_HORIZON), AtOnce)
+
+    world.run_for(60)
+    finish_cleanly(world, within=300)
+    for key, log in world.stream.logs.items():
+        assert len(world.records.times_delivered[key]) == len(log.records), key
 
 
 def ask_if_still(world: World, key: str) -> None:

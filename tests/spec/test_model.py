@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 QUICK = runs("What holds: quick")
 LARGE = runs("What holds: large")
 MUTANTS = mutants("What each rule is for")
+LARGE_MUTANTS = mutants("What each rule is for: large")
 SURVIVORS = mutants("Rules that can be broken unnoticed")
+ALL_MUTANTS = MUTANTS + LARGE_MUTANTS + SURVIVORS
 
 needs_tlc = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -57,6 +59,16 @@ def test_a_broken_rule_is_noticed(case: Mutant, tlc: Check) -> None:
 
 @needs_tlc
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("case", LARGE_MUTANTS, ids=name_of)
+def test_a_broken_rule_is_noticed_in_larger_bounds(case: Mutant, tlc: Check) -> None:
+    verdict = tlc(case)
+
+    assert verdict.violated == case.violated, verdict.output[-3000:]
+    assert verdict.trace == case.trace
+
+
+@needs_tlc
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", SURVIVORS, ids=name_of)
 def test_what_survives_is_still_not_noticed(case: Mutant, tlc: Check) -> None:
     assert tlc(case).violated is None
@@ -66,7 +78,7 @@ def test_what_survives_is_still_not_noticed(case: Mutant, tlc: Check) -> None:
 
 
 def test_every_broken_rule_of_the_models_is_in_a_table() -> None:
-    listed = {(mutant.module, mutant.broken) for mutant in MUTANTS + SURVIVORS} - {
+    listed = {(mutant.module, mutant.broken) for mutant in ALL_MUTANTS} - {
         (mutant.module, "none") for mutant in MUTANTS
     }
     text = {path.stem: path.read_text(encoding="utf-8") for path in MODELS.glob("*.tla")}
@@ -85,11 +97,12 @@ def test_every_configuration_is_in_a_table() -> None:
 
 
 def test_every_broken_rule_says_what_it_violates() -> None:
-    assert [mutant for mutant in MUTANTS if mutant.violated is None or mutant.trace < 2] == []
+    noticed = MUTANTS + LARGE_MUTANTS
+    assert [mutant for mutant in noticed if mutant.violated is None or mutant.trace < 2] == []
     assert [mutant for mutant in SURVIVORS if mutant.violated is not None] == []
 
 
-@pytest.mark.parametrize("mutant", MUTANTS + SURVIVORS, ids=name_of)
+@pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=name_of)
 def test_a_mutant_changes_its_configuration(mutant: Mutant) -> None:
     checked = configuration(mutant.config, mutant.constants)
 

@@ -5,6 +5,7 @@ One held lease: renewals, fence, giving away.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -334,6 +335,9 @@ class Holding:
             self._paused = None
         self._set_timers()
         self._desk.consumers.fence_moved(now, self.key, self.fence)
+        if sets.get("paused") and not self.row.paused:
+            # Somebody resumed it before we heard that the pause was written.
+            self._desk.consumers.durable(now, self.key, replace(self.row, paused=True))
         self._desk.consumers.durable(now, self.key, self.row)
         if self._begin_above is not None and self.row.counter > self._begin_above:
             self._begin_above = None

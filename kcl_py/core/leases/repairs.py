@@ -54,16 +54,18 @@ def resume(key: str) -> RowWrite:
     return RowWrite(kind=WriteKind.RESUME, key=key, tests=(), sets=sets)
 
 
-def seize(row: LeaseRow, *, nonce: str, anew: Anew | None = None) -> RowWrite:
+def seize(row: LeaseRow, *, nonce: str, anew: Anew | None = None, above: int = 0) -> RowWrite:
     """Take a lease away from its owner, if any, and let it begin elsewhere.
 
     Args:
         row: As it was just read; the write is refused if the counter has moved since.
         nonce: Never used before.
         anew: None: it goes on behind its checkpoint.
+        above: The new counter is at least this one: a lease that begins anew may wait for no parent
+            any more, and its fencing token has to be above theirs all the same.
     """
     sets: dict[str, FieldValue] = {
-        "counter": row.counter + 1,
+        "counter": max(row.counter + 1, above),
         "nonce": nonce,
         "owner": PLACEHOLDER_OWNER,
         "checkpoint_owner": None,

@@ -32,6 +32,7 @@ _NEW: Final[Mapping[WriteKind, type[LeaseRow | WorkerRow | ApplicationRow]]] = {
 _ABSENT: Final[Mapping[str, object]] = {
     "root": False,
     "paused": False,
+    "halted": False,
     "parents": (),
     "children": (),
     "owner_switches": 0,
