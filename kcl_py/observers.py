@@ -15,7 +15,7 @@ from kcl_py.config import WorkerConfig
 from kcl_py.health.companion import Health
 from kcl_py.metrics.cloudwatch import CloudWatch
 from kcl_py.metrics.emf import Emf
-from kcl_py.metrics.prometheus import exposition
+from kcl_py.metrics.prometheus import exposition_pieces
 from kcl_py.metrics.publisher import Publisher, Sink
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
@@ -40,7 +40,7 @@ def observers(
             Health(
                 health,
                 now=SYSTEM_CLOCK.now,
-                exposition=lambda status: exposition(status, app_name),
+                exposition=lambda status: exposition_pieces(status, app_name),
             )
         )
     if metrics.level != "none":

@@ -120,8 +120,9 @@ def ask(host: str, port: int, path: str) -> tuple[bool, str]:
                 if not got:
                     break
                 answer += got
-    except OSError as error:
-        return False, f"nobody answers at {host}:{port}: {error.strerror or error}"
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
+        return False, f"nobody answers at {host}:{port}: {said}"
     head, _, body = answer.partition(b"\r\n\r\n")
     words = head.split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/"):  # noqa: PLR2004 - version and code
