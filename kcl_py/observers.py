@@ -88,5 +88,8 @@ class _Sinks:
 
 
 def _to_stdout(line: str) -> None:
+    # None: there was none when Python started, as with >&- of a shell.
+    if sys.stdout is None:
+        raise OSError("there is no stdout; give the process one, or take another metrics.sink")
     sys.stdout.write(line)
     sys.stdout.flush()
