@@ -157,10 +157,10 @@ def _text(found: Mapping[str, Any], key: str) -> str:
 
 
 def _time(value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not 0 <= value < TIME_MAX:
-        raise ValueError(f"{value!r} is no time in unix seconds")
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if math.isfinite(value) and 0 <= value < TIME_MAX:
+            return float(value)
+    raise ValueError(f"{value!r} is no time in unix seconds")
 
 
 def check_same_stream(name: str, saved: SavedFile, application: ApplicationRow) -> None:

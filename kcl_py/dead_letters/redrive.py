@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from kcl_py.errors import KclError
+
 if TYPE_CHECKING:
     from kcl_py.dead_letters.stored import Stored
     from kcl_py.dead_letters.stores import Store
@@ -35,11 +37,14 @@ class Outcome:
         delivered: So many letters are in their stream, and taken out.
         failed: Names of those that are not, and why not; they are kept.
         unreadable: What is there and is no letter, and why not; it is kept.
+        not_taken_out: Names of those that are in their stream and still there, and why. Then
+            nothing more was put: it would come twice as well.
     """
 
     delivered: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+    not_taken_out: dict[str, str] = field(default_factory=dict)
 
 
 def redrive(
@@ -70,6 +75,8 @@ def redrive(
                 outcome.failed[stored.name] = str(error)
             if len(on_their_way) >= WINDOW:
                 _settle(store, *on_their_way.popleft(), outcome, failures)
+            if outcome.not_taken_out:
+                break
     finally:
         while on_their_way:
             _settle(store, *on_their_way.popleft(), outcome, failures)
@@ -95,5 +102,9 @@ def _settle(
     except failures as error:
         outcome.failed[stored.name] = str(error)
         return
-    store.take_out(stored)
+    try:
+        store.take_out(stored)
+    except (KclError, OSError) as error:
+        outcome.not_taken_out[stored.name] = str(error)
+        return
     outcome.delivered += 1

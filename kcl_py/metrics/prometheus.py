@@ -49,7 +49,8 @@ def _lines(status: WorkerStatus, app_name: str) -> Iterator[str]:
     worker = _labels(app_name, worker_id=status.worker_id, state=status.state)
     yield f"kcl_worker_info{worker}}} 1"
     shards = {shard: _labels(app_name, shard=shard) for shard in (*status.shards, *status.work)}
-    labels = {None: _labels(app_name), **shards}
+    labels: dict[str | None, str] = {None: _labels(app_name)}
+    labels.update(shards)
     for metric in METRICS:
         series = _series(metric, status, labels)
         first = next(series, None)

@@ -123,7 +123,8 @@ def test_who_ends_it_early_leaves_no_request_behind(error: BaseException) -> Non
 
 
 def test_it_is_told_that_a_request_may_still_stand() -> None:
-    world = World(fates=["fine", *["lost"] * 100])
+    fates: list[Fate] = ["lost"] * 100
+    world = World(fates=["fine", *fates])
 
     with pytest.raises(Unavailable, match="whether the request could be taken back is not known"):
         world.run()

@@ -294,7 +294,7 @@ def test_without_a_stdout_each_line_is_told_as_dropped(
 ) -> None:
     monkeypatch.setattr("sys.stdout", None)
     beside = publisher(Sink())
-    beside._worker, beside._sink = Watch(), Emf("mine", _to_stdout, {})  # type: ignore[assignment]
+    beside._worker, beside._sink = Watch(), Emf("mine", _to_stdout, {})
     beside.publish()
 
     assert [each.message for each in caplog.records] == ["metrics.dropped"]
@@ -306,7 +306,7 @@ def test_a_disk_that_is_full_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     beside = publisher(Sink())
-    beside._worker, beside._sink = Watch(), Emf("mine", _to_stdout, {})  # type: ignore[assignment]
+    beside._worker, beside._sink = Watch(), Emf("mine", _to_stdout, {})
     full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", closefd=False)
     monkeypatch.setattr("sys.stdout", full)
     beside.publish()
