@@ -157,10 +157,11 @@ def _text(found: Mapping[str, Any], key: str) -> str:
 
 
 def _time(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value) and 0 <= value < TIME_MAX:
-            return float(value)
-    raise ValueError(f"{value!r} is no time in unix seconds")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 - as what else is damaged
+    if not math.isfinite(value) or not 0 <= value < TIME_MAX:
+        raise ValueError(f"{value!r} is no time in unix seconds")
+    return float(value)
 
 
 def check_same_stream(name: str, saved: SavedFile, application: ApplicationRow) -> None:

@@ -252,7 +252,7 @@ def test_marks_that_cannot_be_read_deliver_nothing_twice(tmp_path: Path) -> None
     (tmp_path / "dead.jsonl.redriven").mkdir()
     stream = Stream(set())
 
-    with pytest.raises(ConfigError, match="cannot be read .*mend that first"):
+    with pytest.raises(ConfigError, match=r"cannot be read .*mend that first"):
         run(open_store(str(path), None), stream)
 
     assert stream.stored == []
