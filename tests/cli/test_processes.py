@@ -429,3 +429,35 @@ def test_a_lease_table_that_is_deleted_is_not_made_anew(
     assert code == 4
     assert len(running.pids()) == 2
     assert stream not in clients["dynamodb"].list_tables()["TableNames"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\n", b'{"ready": true', b"\xff\n", b"[1]\n", b"[" * 5000 + b"\n", "a folder"],
+)
+def test_what_says_not_that_it_is_ready_is_not_ready(
+    tmp_path: Path, content: bytes | str | None
+) -> None:
+    path = tmp_path / "1.json"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        path.mkdir()
+
+    assert read_ready(path) is None
+
+
+def test_a_place_for_files_that_broke_ends_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError("read-only file system")
+
+    order = Order(1, Shared(app="a", stream="s"), "x:y", None, tmp_path / "ready")
+    supervisor = _Supervisor(order, tmp_path)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    supervisor._start(0)
+
+    assert supervisor._restarts.due(0.0) == []
+    supervisor._take(supervisor._mail.get(timeout=PATIENCE_SECONDS))
+    assert supervisor._restarts.next_due is not None, "it is started again"

@@ -316,3 +316,15 @@ def test_a_host_that_is_no_name_is_not_alive() -> None:
 
     assert code == 1
     assert said.startswith("nobody answers at a..b:1: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_full_disk_behind_stdout_does_not_make_a_worker_dead(file: str, *, alive: bool) -> None:
+    write_beat(file, beat(at=steady(), alive=alive))
+    command = [sys.executable, "-m", "kcl_py.health", "--file", file]
+    with Path("/dev/full").open("w") as full:
+        full_code = subprocess.run(command, stdout=full, check=False).returncode
+    closed = subprocess.Popen(["sh", "-c", 'exec "$@" >&-', "sh", *command])
+
+    assert full_code == closed.wait() == (0 if alive else 1)

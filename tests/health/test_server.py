@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -312,3 +314,36 @@ def test_no_bytes_end_the_server(server: Server, asked: bytes) -> None:
 
     assert got == b"" or got.startswith(b"HTTP/1.1 ")
     assert ask(server).endswith(b"yes\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EADDRINUSE, "choose another port, or end whoever has it"),
+        (errno.EACCES, "choose a port from 1024 on"),
+        (errno.EADDRNOTAVAIL, "set health.host to an address of this machine"),
+        (errno.EAFNOSUPPORT, "set health.host to an address of this machine"),
+    ],
+)
+def test_each_reason_not_to_listen_has_its_own_way_out(
+    monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def bind(_sock: socket.socket, _address: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("kcl_py.health.server.socket.socket.bind", bind)
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        Server("127.0.0.1", 80, answer, steady)
+
+
+def test_it_listens_on_the_loopback_of_ipv6_too() -> None:
+    try:
+        server = Server("::1", 0, answer, steady)
+    except ConfigError:
+        pytest.skip("this machine has no IPv6")
+    try:
+        with socket.create_connection(("::1", server.port), PATIENCE) as sock:
+            sock.sendall(b"GET /well HTTP/1.1\r\n\r\n")
+            assert everything(sock).endswith(b"yes\n")
+    finally:
+        server.close()

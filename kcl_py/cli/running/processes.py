@@ -203,10 +203,10 @@ class _Supervisor:
     def _start(self, number: int) -> None:
         # In the main thread: Linux ends a child when the thread ends that started it.
         ready_file = self._ready_file(number)
-        if ready_file is not None:
-            ready_file.unlink(missing_ok=True)
         self._restarts.started(number, SYSTEM_CLOCK.now())
         try:
+            if ready_file is not None:
+                ready_file.unlink(missing_ok=True)
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and package
                 self._command(number),
                 stdin=subprocess.DEVNULL,
