@@ -13,7 +13,7 @@ from kcl_py.admin.resetting import Change, Place, plan_reset
 from kcl_py.admin.saving import Saved, plan_import
 from kcl_py.aws.lease_table import RowsFound
 from kcl_py.core.events import Failure, FailureKind, WriteAnswer
-from kcl_py.core.leases.rows import LeaseRow, Sentinel
+from kcl_py.core.leases.rows import Checkpoint, LeaseRow, Sentinel
 from kcl_py.core.leases.writes import RowWrite
 from kcl_py.core.shards.graph import Shard
 from kcl_py.records import Position
@@ -27,7 +27,7 @@ SHARDS = [
     for key, parents in PARENTS.items()
 ]
 
-places = st.sampled_from(
+places: st.SearchStrategy[Checkpoint] = st.sampled_from(
     [Sentinel.TRIM_HORIZON, Sentinel.SHARD_END, Position("5"), Position("7"), Position("9")]
 )
 keys = st.sampled_from(sorted(PARENTS))

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kcl_py.admin.resetting import Change, Reset
+    from kcl_py.admin.saving import Saved
     from kcl_py.cli.looking.access import StreamAccess
     from kcl_py.core.leases.rows import LeaseRow
+    from kcl_py.core.shards.graph import Shard
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 
@@ -82,12 +84,11 @@ def import_(shared: Shared, *, file: File, fence: Fence = False, dry_run: DryRun
     stream = access.stream(application)
     shards = stream.shards()
     forgotten = saved.leases.keys() - rows.keys() - {shard.shard_id for shard in shards}
-    planned = plan_import(saved.leases, rows, shards)
-    _refuse_unknown_places(name, planned.changes, stream)
-    _tell_kept(planned, len(forgotten))
+    leases = _with_places_that_are(saved.leases, shards, stream)
+    _tell_kept(plan_import(leases, rows, shards), len(forgotten))
 
     def plan(now: Mapping[str, LeaseRow]) -> Sequence[Change]:
-        return plan_import(saved.leases, now, stream.shards()).changes
+        return plan_import(leases, now, stream.shards()).changes
 
     what = f"the checkpoints of {name}"
     return carry_out(access, plan, rows, stream, what=what, fence=fence, dry_run=dry_run)
@@ -104,30 +105,37 @@ def _tell_kept(plan: Reset, forgotten: int) -> None:
         say(f"{forgotten} checkpoints of the file are of shards that the stream has forgotten")
 
 
-def _refuse_unknown_places(name: str, changes: Sequence[Change], stream: StreamAccess) -> None:
-    """Look at each place as a worker will: with one that is refused its shard would stand still.
+def _with_places_that_are(
+    saved: Mapping[str, Saved], shards: Sequence[Shard], stream: StreamAccess
+) -> dict[str, Saved]:
+    """Look at each place as a worker will; where there is none its shard begins at its oldest.
 
-    Raises:
-        ConfigError: The stream knows no such place.
+    With a place behind all records of its shard a worker would wait for what comes after that.
     """
+    from dataclasses import replace
+
     from kcl_py.cli.output import say
     from kcl_py.core.commands import Start, StartKind
     from kcl_py.core.events import Failure, FailureKind
+    from kcl_py.core.leases.rows import Sentinel
     from kcl_py.records import Position
 
-    for change in changes:
-        place = change.anew.checkpoint
+    found = dict(saved)
+    for key in [shard.shard_id for shard in shards if shard.shard_id in saved]:
+        place = saved[key].checkpoint
         if not isinstance(place, Position):
             continue
         start = Start(kind=StartKind.AFTER, sequence_number=place.sequence_number)
-        seen = stream.peeker.peek(change.key, start)
+        seen = stream.peeker.peek(key, start)
         if isinstance(seen, Failure) and seen.kind is FailureKind.INVALID:
-            raise ConfigError(
-                f"{name} has {place} for {change.key}, where the stream has no such place "
-                f"({seen.message}); was it edited? export it anew, or take another copy"
+            say(
+                f"{key} has no such place as {place}: it was forgotten, or the file was edited; "
+                "it will begin at the oldest record that is left"
             )
-        if isinstance(seen, Failure):
-            say(f"whether {change.key} has {place} is not known ({seen.action}: {seen.message})")
+            found[key] = replace(saved[key], checkpoint=Sentinel.TRIM_HORIZON, start_at=None)
+        elif isinstance(seen, Failure):
+            say(f"whether {key} has {place} is not known ({seen.action}: {seen.message})")
+    return found
 
 
 def _read(file: Path) -> str:
