@@ -55,14 +55,15 @@ def candidates(
 
 
 def ask(row: LeaseRow | None, *, owner: str, taker: str) -> RowWrite | None:
-    """Return the write that asks the owner; None: it is asked already.
+    """Return the write that asks the owner; None: it is asked already, or has given it.
 
     Raises:
         Unsafe: Somebody else has it, or asks for it.
     """
     if row is None or row.is_finished:
         raise Unsafe("the shard was finished meanwhile; there is nothing to release")
-    if (row.owner, row.checkpoint_owner) == (taker, owner):
+    if row.owner == taker and row.checkpoint_owner in (owner, None):
+        # Perhaps asked by ourselves, and answered before we knew that.
         return None
     if row.owner != owner or row.checkpoint_owner is not None or row.offer is not None:
         raise Unsafe(f"the lease {row.key} is moving already (owner {row.owner}); look again")

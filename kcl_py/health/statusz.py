@@ -13,7 +13,7 @@ from typing import Final
 
 from kcl_py.status import WorkerStatus, json_ready
 
-PIECE_ITEMS: Final = 50
+PIECE_ITEMS: Final = 20
 
 
 def statusz(told: Mapping[str, object], status: WorkerStatus) -> Iterator[str]:

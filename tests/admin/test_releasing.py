@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kcl_py.admin.editing import Editor
@@ -77,7 +77,7 @@ class World:
 
     def run(self) -> str:
         nonces = iter(range(1000))
-        editor = Editor(self, new_nonce=lambda: f"n{next(nonces)}", sleep=lambda _: None)
+        editor = Editor(self, new_nonce=lambda: f"n{next(nonces)}", sleep=self.sleep)
         handover = Handover(editor=editor, read=self.read, now=lambda: self.at, sleep=self.sleep)
         return handover.run(ROW, owner="v", taker="t", seconds=SECONDS)
 
@@ -87,6 +87,7 @@ class World:
         return (row.owner, row.checkpoint_owner) == ("t", "v")
 
 
+@example(["applied"], [], "gives", 1)  # answered before it was known that it had been asked
 @given(
     st.lists(st.sampled_from(["fine", "lost", "applied"]), max_size=4),
     st.lists(st.sampled_from([None, Unavailable("no answer"), Throttled("slow")]), max_size=30),

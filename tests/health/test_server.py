@@ -277,6 +277,7 @@ def test_whoever_goes_on_talking_is_not_heard_for_ever(server: Server) -> None:
             talk(sock)
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_process_holds_neither_port_nor_connection(server: Server) -> None:
     go_on, gone = os.pipe()
