@@ -33,6 +33,9 @@ FILE_VARIABLE: Final = "KCL_CONFIG"
 OTHER_NAMES: Final = ("app", "stream")
 """What a file may say besides settings, with the names of the flags."""
 
+_INT_MAX: Final = 2**63 - 1
+"""Source: TOML 1.0, Integer: 64 bits; what is more may be refused."""
+
 _TAGS: Final = "table.tags"
 _HEADER: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?")
 _ASSIGNMENT: Final = re.compile(r"\s*([\w.\"'-]+)\s*=")
@@ -81,14 +84,16 @@ def read_config_file(path: str | PathLike[str]) -> ConfigFile:
     try:
         with Path(path).open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: no path at all
+        said = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"the configuration file {name} cannot be read: {error.strerror or error}"
+            f"the configuration file {name} cannot be read: {said}; check its name and its rights"
         ) from None
     if len(raw) > FILE_BYTES_MAX:
         raise ConfigError(f"{name} is longer than {FILE_BYTES_MAX} bytes; that is no configuration")
     try:
-        text = raw.decode().replace("\r\n", "\n")
+        # As some editors save it: with a mark at the beginning.
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         return parse_config_file(name, text)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
@@ -106,6 +111,8 @@ def parse_config_file(path: str, text: str) -> ConfigFile:
         raise ConfigError(f"{path} is no TOML: {error}{_hint(path, str(error))}") from None
     except RecursionError:
         raise ConfigError(f"{path} is no TOML: it is nested too deeply") from None
+    except ValueError:  # what Python refuses to read, and TOML leaves open
+        raise ConfigError(f"{path} has a number of too many digits; take some away") from None
     others = {name: document.pop(name) for name in OTHER_NAMES if name in document}
     settings: dict[str, Given] = {}
     for key, value in _leaves(document, ""):
@@ -114,6 +121,9 @@ def parse_config_file(path: str, text: str) -> ConfigFile:
             parse_setting(key, spelled)
         except ConfigError as error:
             raise ConfigError(f"{_place(path, text, key)}: {error}") from None
+        if key in settings:
+            place = _place(path, text, key)
+            raise ConfigError(f"{place}: {key} is there twice, in two spellings; leave one of them")
         settings[key] = Given(spelled, f"{path}:{key}")
     for key, value in others.items():
         if not isinstance(value, str) or not value.strip():
@@ -200,6 +210,8 @@ def _text_of(name: str, value: object) -> str:
             return str(value).lower()
         case str():
             return value
+        case int() if abs(value) > _INT_MAX:
+            raise ConfigError(f"{name} has too many digits; take some away")
         case int() | float():
             return repr(value)
         case datetime() | date() | time():

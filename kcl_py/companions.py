@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+import logging
+import traceback
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from kcl_py.status import WorkerEvent, WorkerStatus
 
-__all__ = ["Companion", "Watched", "start_all"]
+__all__ = ["Companion", "Watched", "close_all", "start_all"]
+
+_log = logging.getLogger(__name__)
 
 
 class Watched(Protocol):
@@ -51,8 +54,25 @@ class Companion(Protocol):
 
 def start_all(companions: Sequence[Companion], worker: Watched) -> None:
     """Start them in their order; if one refuses, close those before it and raise what it raised."""
-    with contextlib.ExitStack() as started:
+    started: list[Companion] = []
+    try:
         for companion in companions:
             companion.start(worker)
-            started.callback(companion.close)
-        started.pop_all()
+            started.append(companion)
+    except BaseException:
+        close_all(started)
+        raise
+
+
+def close_all(companions: Iterable[Companion]) -> None:
+    """Close them, the last one first; one that raises keeps nobody from closing the others."""
+    for companion in reversed([*companions]):
+        try:
+            companion.close()
+        except BaseException as error:  # noqa: BLE001 - what refused the start says more
+            facts = {
+                "companion": type(companion).__qualname__,
+                "during": "close",
+                "traceback": "".join(traceback.format_exception(error)),
+            }
+            _log.error("companion.failed", extra=facts)

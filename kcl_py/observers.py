@@ -18,7 +18,7 @@ from kcl_py.health.companion import Health
 from kcl_py.hosts.cpu_watch import CpuWatch, unmeasured
 from kcl_py.metrics.cloudwatch import CloudWatch
 from kcl_py.metrics.emf import Emf
-from kcl_py.metrics.prometheus import exposition
+from kcl_py.metrics.prometheus import exposition_pieces
 from kcl_py.metrics.publisher import LOOK_SECONDS, Publisher, Sink
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
@@ -64,7 +64,7 @@ def observers(
             Health(
                 health,
                 now=SYSTEM_CLOCK.now,
-                exposition=lambda status: exposition(status, app_name),
+                exposition=lambda status: exposition_pieces(status, app_name),
             )
         )
     if metrics.level != "none":
@@ -148,5 +148,8 @@ class _Sinks:
 
 
 def _to_stdout(line: str) -> None:
+    # None: there was none when Python started, as with >&- of a shell.
+    if sys.stdout is None:
+        raise OSError("there is no stdout; give the process one, or take another metrics.sink")
     sys.stdout.write(line)
     sys.stdout.flush()

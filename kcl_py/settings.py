@@ -47,10 +47,12 @@ _NAMES_OF_OTHERS: Final = frozenset(
     {"app", "appname", "application", "applicationname", "stream", "streamname", "streamarn"}
 )
 """What people write for application and stream, which are no settings."""
+SHOWN_LENGTH_MAX: Final = 100
+"""Of a text that is quoted because it is wrong."""
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _DURATION_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE: Final = re.compile(r"(\d+)\s*([KMG]i?)?B?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d{1,18})\s*([KMG]i?)?B?", re.IGNORECASE)
 _SIZE_BYTES: Final = {
     "": 1,
     "k": 1000,
@@ -228,7 +230,8 @@ def parse_setting(name: str, text: str) -> object:
     try:
         return parse(text.strip())
     except ValueError as wanted:
-        raise ConfigError(f"{name} = {text!r} is not allowed; use {wanted}") from None
+        shown = text if len(text) <= SHOWN_LENGTH_MAX else f"{text[:SHOWN_LENGTH_MAX]}..."
+        raise ConfigError(f"{name} = {shown!r} is not allowed; use {wanted}") from None
 
 
 def apply_settings(config: _Config, settings: Mapping[str, str]) -> _Config:

@@ -202,7 +202,7 @@ class WorkerStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the schema of `kcl ... --json` and /statusz. Positions are `SEQ/SUB`."""
-        return {item.name: _json_ready(getattr(self, item.name)) for item in fields(self)}
+        return {item.name: json_ready(getattr(self, item.name)) for item in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,15 +235,16 @@ def idle_status(worker_id: str, state: WorkerState) -> WorkerStatus:
     )
 
 
-def _json_ready(value: object) -> object:
+def json_ready(value: object) -> object:
+    """Spell a value as JSON can have it: no positions, no infinities."""
     if isinstance(value, Position):
         return str(value)
     if is_dataclass(value):
-        return {item.name: _json_ready(getattr(value, item.name)) for item in fields(value)}
+        return {item.name: json_ready(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _json_ready(item) for key, item in value.items()}
+        return {key: json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json_ready(item) for item in value]
+        return [json_ready(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None  # JSON has no infinity.
     return value

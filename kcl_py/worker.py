@@ -18,7 +18,7 @@ from kcl_py._config_sources import application_of
 from kcl_py._environment import process_environment
 from kcl_py.aws.clients import ClientFactory
 from kcl_py.aws.names import parse_stream
-from kcl_py.companions import Companion, start_all
+from kcl_py.companions import Companion, close_all, start_all
 from kcl_py.config import WorkerConfig
 from kcl_py.core.events import StopAsked
 from kcl_py.core.worker_core import WorkerCore
@@ -287,7 +287,11 @@ class Worker:
                 "stream": self._stream.name,
             }
             start_all(self._companions, self)
-            self._shell = Shell(SYSTEM_CLOCK, facts, self._on_event, self._companions)
+            try:
+                self._shell = Shell(SYSTEM_CLOCK, facts, self._on_event, self._companions)
+            except BaseException:  # no thread was to be had: nothing would ever close them
+                close_all(self._companions)
+                raise
             self._status = idle_status(self._worker_id, "starting")
         shell, context = self._shell, contextvars.copy_context()
         try:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
@@ -9,7 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_py import Batch, ConfigError, RecordProcessor, Worker, WorkerConfig
-from kcl_py._config_sources import Given, apply_sources, merge, parse_config_file
+from kcl_py._config_sources import (
+    Given,
+    apply_sources,
+    merge,
+    parse_config_file,
+    read_config_file,
+)
 from kcl_py.settings import known_settings
 
 ALL = """
@@ -149,3 +160,69 @@ def test_of_two_sources_the_earlier_one_wins_and_is_blamed() -> None:
     assert merge(flags, file)["leases.duration"].origin == "--set"
     with pytest.raises(ConfigError, match=r"leases.duration is from --set"):
         apply_sources(WorkerConfig(), flags, file)
+
+
+# -------------------------------------------------------------------------- whatever is in a file
+
+_scalars = (
+    st.booleans().map(lambda value: str(value).lower())
+    | st.integers(-(2**70), 2**70).map(str)
+    | st.sampled_from(["9" * 5000, "0x" + "f" * 3500, "0x" + "f" * 5000])
+    | st.floats().map(lambda value: repr(value) if value == value else "nan")  # noqa: PLR0124 - nan
+    | st.text(st.characters(codec="utf-8")).map(json.dumps)
+    | st.sampled_from(
+        ["1979-05-27", "1979-05-27T07:32:00Z", "07:32:00", "[1]", "{a = 1}", '"1e999"']
+    )
+    | st.from_regex(r"[0-9]{1,400}(ms|s|m|h|GiB)", fullmatch=True).map(json.dumps)
+)
+
+
+@given(st.dictionaries(st.sampled_from([*known_settings(), "app", "leases", "no.such"]), _scalars))
+def test_whatever_a_file_says_it_is_a_configuration_or_a_clear_error(said: dict[str, str]) -> None:
+    text = "".join(f"{name} = {value}\n" for name, value in said.items())
+    try:
+        config = apply_sources(WorkerConfig(), parse_config_file("f.toml", text).settings)
+    except ConfigError as error:
+        told = str(error)
+    else:
+        told = ""
+        assert all(math.isfinite(value) for value in _numbers(config))
+    assert len(told) < 1000, "nobody reads more"
+
+
+def _numbers(config: object) -> Iterator[float]:
+    for each in fields(config):  # type: ignore[arg-type]  # all are dataclasses
+        value = getattr(config, each.name)
+        if is_dataclass(value):
+            yield from _numbers(value)
+        elif isinstance(value, int | float):
+            yield value
+
+
+@given(st.binary(max_size=200) | st.text().map(str.encode))
+def test_whatever_bytes_a_file_has_it_is_a_configuration_or_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("config") / "f.toml"
+    path.write_bytes(content)
+    with contextlib.suppress(ConfigError):
+        read_config_file(path)
+
+
+def test_two_spellings_of_one_setting_are_refused() -> None:
+    text = '"leases.duration" = "5s"\n[leases]\nduration = "7s"\n'
+
+    with pytest.raises(ConfigError, match=r"leases\.duration is there twice"):
+        parse_config_file("f.toml", text)
+
+
+def test_a_mark_at_the_beginning_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "f.toml"
+    path.write_text('app = "orders"', encoding="utf-8-sig")
+
+    assert read_config_file(path).app == "orders"
+
+
+def test_a_path_that_is_none_is_a_clear_error() -> None:
+    with pytest.raises(ConfigError, match="cannot be read: embedded null byte; check its name"):
+        read_config_file("a\0b")

@@ -64,16 +64,17 @@ class Applying:
             yield change
 
     def apply_fencing(
-        self, read: Callable[[], Rows], plan: Callable[[Rows], Sequence[Change]]
-    ) -> Sequence[Change]:
+        self,
+        read: Callable[[], Rows],
+        plan: Callable[[Rows], Sequence[Change]],
+        on_change: Callable[[Change], object],
+    ) -> None:
         """Take all leases away from whoever has them, and make the changes.
 
         Args:
             read: Reads all leases consistently.
             plan: Says what to do with leases as they are then; begins with a listing of its own.
-
-        Returns:
-            What was done.
+            on_change: Told of each change that was made; of one again if it is made again.
 
         Raises:
             Unavailable: Workers take leases faster than they are changed.
@@ -87,9 +88,11 @@ class Applying:
                     pass
                 continue
             try:
-                return list(self.apply(changes, rows))
+                for change in self.apply(changes, rows):
+                    on_change(change)
             except Unsafe:
                 continue  # A worker was faster; it is fenced again.
+            return
         raise Unavailable(
             "workers take the leases faster than they are changed; stop them and do it again"
         )

@@ -8,7 +8,8 @@ and nothing is left out.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,12 @@ from kcl_py.records import Position
 if TYPE_CHECKING:
     from kcl_py.core.shards.graph import Shard
 
-FORMAT: Final = "kcl_py checkpoints 1"
+FORMAT_NAME: Final = "kcl_py checkpoints"
+FORMAT: Final = f"{FORMAT_NAME} 1"
+TIME_MAX: Final = 253_402_300_800.0
+"""The year 10000, unix seconds; beyond it is no time that anybody meant."""
+
+PROBLEM_LENGTH_MAX: Final = 200
 CREATED_AT_SLACK: Final = 1.0
 """Seconds; as a worker compares the creation time of its stream."""
 
@@ -89,28 +95,73 @@ def read_document(name: str, text: str) -> SavedFile:
         ConfigError: It is none of ours; the message says what is wrong.
     """
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{name} is no JSON: {error}") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise ConfigError(f"{name} is no file of kcl checkpoint export (format {FORMAT!r})")
+        raise ConfigError(
+            f"{name} is no JSON ({error}); if it was cut off, export it anew or take another copy"
+        ) from None
+    _check_format(name, found.get("format") if isinstance(found, dict) else None)
     try:
-        leases = [_saved(each) for each in found["leases"]]
         return SavedFile(
-            app=str(found["app"]),
-            stream_arn=str(found["stream_arn"]),
-            stream_created_at=float(found["stream_created_at"]),
-            leases={lease.key: lease for lease in leases},
+            app=_text(found, "app"),
+            stream_arn=_text(found, "stream_arn"),
+            stream_created_at=_time(found["stream_created_at"]),
+            leases=_by_key(_saved(each) for each in found["leases"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{name} is damaged: {type(error).__name__} {error}") from None
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        said = f"{type(error).__name__} {error}"[:PROBLEM_LENGTH_MAX]
+        raise ConfigError(
+            f"{name} is damaged: {said}; export it anew, or take another copy"
+        ) from None
+
+
+def _check_format(name: str, found: object) -> None:
+    if found == FORMAT:
+        return
+    if isinstance(found, str) and found.startswith(FORMAT_NAME):
+        raise ConfigError(
+            f"{name} is of the format {found[:PROBLEM_LENGTH_MAX]!r}, this kcl_py reads "
+            f"{FORMAT!r}; use the version that wrote it, or a newer one"
+        )
+    raise ConfigError(f"{name} is no file of kcl checkpoint export (format {FORMAT!r})")
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _by_key(leases: Iterable[Saved]) -> dict[str, Saved]:
+    found: dict[str, Saved] = {}
+    for lease in leases:
+        if lease.key in found:
+            raise ValueError(f"the lease {lease.key} is there twice")
+        found[lease.key] = lease
+    return found
 
 
 def _saved(each: Mapping[str, Any]) -> Saved:
-    text, start_at = str(each["checkpoint"]), each["start_at"]
+    text, start_at = _text(each, "checkpoint"), each["start_at"]
     is_sentinel = text in list(Sentinel)
     checkpoint: Checkpoint = Sentinel(text) if is_sentinel else Position.parse(text)
-    return Saved(str(each["lease_key"]), checkpoint, None if start_at is None else float(start_at))
+    if checkpoint is Sentinel.AT_TIMESTAMP and start_at is None:
+        raise ValueError("AT_TIMESTAMP without a start_at")
+    key = _text(each, "lease_key")
+    return Saved(key, checkpoint, None if start_at is None else _time(start_at))
+
+
+def _text(found: Mapping[str, Any], key: str) -> str:
+    value = found[key]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} is no text")
+    return value
+
+
+def _time(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 - as what else is damaged
+    if not math.isfinite(value) or not 0 <= value < TIME_MAX:
+        raise ValueError(f"{value!r} is no time in unix seconds")
+    return float(value)
 
 
 def check_same_stream(name: str, saved: SavedFile, application: ApplicationRow) -> None:

@@ -16,6 +16,11 @@ from kcl_py.core.events import FailureKind
 
 ATTEMPTS: Final = 3
 
+_OF_OTHERS: Final = (
+    "cloudwatch:PutMetricData: an answer without a request id, as of a proxy; check the endpoint "
+    "and what is between"
+)
+
 
 class MetricData:
     """Sends data. For one thread.
@@ -40,8 +45,15 @@ class MetricData:
         """Send them, and return why that failed."""
         calls = control_calls(self._patience, attempts=ATTEMPTS, kinds=(FailureKind.THROTTLED,))
         try:
-            calls(self._client.put_metric_data, Namespace=namespace, MetricData=list(data))
+            answer = calls(self._client.put_metric_data, Namespace=namespace, MetricData=list(data))
         except Exception as error:  # noqa: BLE001 - every exception has a meaning
             seen = failure(error, "cloudwatch:PutMetricData")
             return f"{seen.action}: {seen.message}"
-        return None
+        return None if _is_of_the_service(answer) else _OF_OTHERS
+
+
+def _is_of_the_service(answer: object) -> bool:
+    """Say whether it may be: nothing is said by it, so the page of a proxy would pass for one."""
+    metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, Mapping) else {}
+    headers = metadata.get("HTTPHeaders")
+    return not headers or bool(metadata.get("RequestId")) or "x-amzn-requestid" in headers

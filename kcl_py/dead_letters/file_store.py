@@ -2,13 +2,15 @@
 
 The file itself is never changed, because workers may be appending to it. What was delivered is
 written down in a file beside it, `NAME.redriven`, on the disk before the next one is: one line for
-each line of letters, with its offset and the letter's id. The same letter, written once more later,
-counts anew. Whoever delivers holds a lock on that file, which ends with its process, however that
-ends: two at once would both deliver every letter.
+each line of letters, with its offset, the letter's id and a digest of the line. The same letter,
+written once more later, counts anew, also in a file that was begun anew beside old marks. Whoever
+delivers holds a lock on that file, which ends with its process, however that ends: two at once
+would both deliver every letter.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -74,10 +76,13 @@ class FileStore:
     def read(self) -> Iterator[Stored]:
         """Return letters in the order of the file; one that is there twice comes once.
 
-        Its handle is the list of its offsets.
+        Its handle is the list of its places, each an offset and a digest of the line.
+
+        Raises:
+            ConfigError: The marks cannot be read.
         """
         delivered = self._delivered()
-        offsets: dict[str, list[int]] = {}
+        places: dict[str, list[tuple[int, str]]] = {}
         lines: dict[str, Stored] = {}
         for offset, line in self._lines():
             try:
@@ -86,15 +91,23 @@ class FileStore:
                 yield Stored(name=f"byte {offset}", problem=str(bad))
                 continue
             name = letter_id(letter)
-            if (offset, name) not in delivered:
-                offsets.setdefault(name, []).append(offset)
-                lines[name] = Stored(name=name, letter=letter, handle=offsets[name])
+            digest = _digest(line)
+            if delivered.isdisjoint({(offset, name, digest), (offset, name, None)}):
+                places.setdefault(name, []).append((offset, digest))
+                lines[name] = Stored(name=name, letter=letter, handle=places[name])
         yield from lines.values()
 
     def take_out(self, stored: Stored) -> None:
-        """Write down that it was delivered; on the disk when this returns."""
+        """Write down that it was delivered; on the disk when this returns.
+
+        Raises:
+            OSError: It may not be.
+        """
         assert isinstance(stored.handle, list)
-        marks = [{"offset": offset, "id": stored.name} for offset in stored.handle]
+        marks = [
+            {"offset": offset, "id": stored.name, "line": digest}
+            for offset, digest in stored.handle
+        ]
         lines = "".join(json.dumps(mark) + "\n" for mark in marks)
         append_lines(self._open_marks(), lines.encode())
 
@@ -118,15 +131,27 @@ class FileStore:
                     yield offset, line
                 offset += len(line)
 
-    def _delivered(self) -> set[tuple[int, str]]:
+    def _delivered(self) -> set[tuple[int, str, str | None]]:
         """A line that a crash has cut says nothing, so its letter is delivered once more."""
-        found: set[tuple[int, str]] = set()
-        if not self._marks_path.exists():
+        found: set[tuple[int, str, str | None]] = set()
+        try:
+            lines = self._marks_path.read_bytes().splitlines()
+        except FileNotFoundError:
             return found
-        for line in self._marks_path.read_bytes().splitlines():
+        except OSError as error:
+            raise ConfigError(
+                f"{self._marks_path} cannot be read ({error.strerror}): it says which letters were "
+                "delivered; mend that first, else they would all be delivered again"
+            ) from None
+        for line in lines:
             try:
                 mark = json.loads(line)
-                found.add((int(mark["offset"]), str(mark["id"])))
-            except (ValueError, KeyError, TypeError):
+                digest = mark.get("line")  # None: of an earlier version
+                found.add((int(mark["offset"]), str(mark["id"]), digest and str(digest)))
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue
         return found
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line.strip()).hexdigest()[:16]

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from kcl_py.errors import KclError
+
 if TYPE_CHECKING:
     from kcl_py.dead_letters.stored import Stored
     from kcl_py.dead_letters.stores import Store
@@ -35,11 +37,14 @@ class Outcome:
         delivered: So many letters are in their stream, and taken out.
         failed: Names of those that are not, and why not; they are kept.
         unreadable: What is there and is no letter, and why not; it is kept.
+        not_taken_out: Names of those that are in their stream and still there, and why. Then
+            nothing more was put: it would come twice as well.
     """
 
     delivered: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+    not_taken_out: dict[str, str] = field(default_factory=dict)
 
 
 def redrive(
@@ -66,7 +71,7 @@ def redrive(
             before = outcome.delivered
             driver.read()
             driver.settle(0)
-            if store.shows_at_once is None:
+            if store.shows_at_once is None or outcome.not_taken_out:
                 break
     finally:
         driver.settle(0)
@@ -97,6 +102,8 @@ class _Driver:
                 self.settle(WINDOW - 1)
             elif len(self.on_their_way) >= most:
                 self.settle(0)
+            if self.outcome.not_taken_out:
+                break
 
     def settle(self, left: int) -> None:
         """Wait for the oldest, until no more than so many are under way."""
@@ -107,7 +114,11 @@ class _Driver:
             except self.failures as error:
                 self.outcome.failed[stored.name] = str(error)
                 continue
-            self.store.take_out(stored)
+            try:
+                self.store.take_out(stored)
+            except (KclError, OSError) as error:
+                self.outcome.not_taken_out[stored.name] = str(error)
+                continue
             self.outcome.delivered += 1
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -15,6 +14,7 @@ from kcl_py.companions import Watched
 from kcl_py.errors import ConfigError
 from kcl_py.health.beat import GOOD_SECONDS, Beat, remove, write_beat
 from kcl_py.health.server import Answer, Server
+from kcl_py.health.statusz import statusz
 from kcl_py.health.verdict import Verdict, judge
 from kcl_py.status import WorkerEvent, WorkerStatus
 
@@ -41,7 +41,7 @@ class Health:
 
     Args:
         now: The worker's clock; that of the heartbeat file, too.
-        exposition: What /metrics says of a status.
+        exposition: What /metrics says of a status, piece by piece.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Health:
         config: HealthConfig,
         *,
         now: Callable[[], float],
-        exposition: Callable[[WorkerStatus], str],
+        exposition: Callable[[WorkerStatus], Iterator[str]],
     ) -> None:
         self._config = config
         self._now = now
@@ -64,9 +64,10 @@ class Health:
         )
         self._is_closing = threading.Event()
         self._has_news = threading.Event()
+        self._has_looked = threading.Event()
         self._server: Server | None = None
-        self._thread: threading.Thread | None = None
-        self._is_file_failing = False
+        self._threads: list[threading.Thread] = []
+        self._failing: set[str] = set()
         self._pause = BEAT_SECONDS
         self._worker: Watched
         self._seen: WorkerStatus
@@ -89,17 +90,18 @@ class Health:
         self._look()
         file, port = self._config.file, self._config.port
         if file is not None:
-            try:
-                write_beat(file, self._beat())
-            except OSError as error:
-                raise ConfigError(
-                    f"health.file = {file!r} cannot be written ({error.strerror}); name a file in "
-                    "a directory that this process may write to"
-                ) from None
-        if port is not None:
-            self._server = Server(self._config.host, port, self._at, self._now)
-        self._thread = threading.Thread(target=self._work, name="kcl-heart", daemon=True)
-        self._thread.start()
+            self._begin_file(file)
+        try:
+            if port is not None:
+                self._server = Server(self._config.host, port, self._at, self._now)
+        except ConfigError:
+            if file is not None:
+                remove(file)  # there will be no worker that it speaks of
+            raise
+        self._spawn("kcl-heart", self._has_news, self._look_anew)
+        if file is not None:
+            # A disk that hangs must not make the server say that nobody looks.
+            self._spawn("kcl-heart-file", self._has_looked, lambda: self._write(file))
 
     def hear(self, event: WorkerEvent) -> None:
         """Look at once after what changes the answers; `status()` says the rest."""
@@ -110,29 +112,56 @@ class Health:
         """Stop, and take the file away: there is no worker any more."""
         self._is_closing.set()
         self._has_news.set()
+        self._has_looked.set()
         if self._server is not None:
             self._server.close()
-        if self._thread is not None:
-            self._thread.join(JOIN_SECONDS)
+        until = self._now() + JOIN_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - self._now()))
         if self._config.file is not None:
             remove(self._config.file)
 
     # ------------------------------------------------------------------------------------ the heart
 
-    def _work(self) -> None:
+    def _begin_file(self, file: str) -> None:
         try:
-            while True:
-                self._has_news.wait(self._pause)
-                self._has_news.clear()
-                if self._is_closing.is_set():
-                    return
-                self._look()
-                if self._config.file is not None and not self._is_closing.is_set():
-                    self._write(self._config.file)
-        except Exception as error:  # noqa: BLE001 - a bug of ours
-            # The file and /livez show it: nobody looks any more.
-            bug = {"error_type": type(error).__qualname__}
-            _log.error("health.failed", exc_info=True, extra=bug)
+            if os.path.lexists(file) and not os.path.isfile(file):  # noqa: PTH113 - as in beat.py
+                raise ConfigError(
+                    f"health.file = {file!r} is no ordinary file, and would be replaced by one; "
+                    "name another, in a directory of the worker's own"
+                )
+            write_beat(file, self._beat())
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise ConfigError(
+                f"health.file = {file!r} cannot be written ({said}); name a file in "
+                "a directory that this process may write to"
+            ) from None
+
+    def _spawn(self, name: str, wanted: threading.Event, do: Callable[[], None]) -> None:
+        thread = threading.Thread(target=lambda: self._work(wanted, do), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self, wanted: threading.Event, do: Callable[[], None]) -> None:
+        """Do it whenever it is wanted, and every second or so at any rate."""
+        while True:
+            wanted.wait(self._pause)
+            wanted.clear()
+            if self._is_closing.is_set():
+                return
+            try:
+                do()
+            except Exception as error:  # noqa: BLE001 - a bug of ours; the next time may do
+                # If none does, the file and /livez show it: nobody looks any more.
+                if "health" not in self._failing:
+                    bug = {"error_type": type(error).__qualname__}
+                    _log.error("health.failed", exc_info=True, extra=bug)
+                self._failing.add("health")
+
+    def _look_anew(self) -> None:
+        self._look()
+        self._has_looked.set()
 
     def _look(self) -> None:
         self._seen_at = self._now()
@@ -143,12 +172,12 @@ class Health:
     def _write(self, file: str) -> None:
         try:
             write_beat(file, self._beat())
-            self._is_file_failing = False
+            self._failing.discard("file")
         except OSError as error:
-            if not self._is_file_failing:
+            if "file" not in self._failing:
                 facts = {"file": file, "problem": str(error.strerror)}
                 _log.warning("health.file_failed", extra=facts)
-            self._is_file_failing = True
+            self._failing.add("file")
 
     def _beat(self) -> Beat:
         verdict = self._verdict()
@@ -185,6 +214,5 @@ class Health:
             "ready": verdict.ready,
             "why": verdict.why,
             "age": None if self._seen.at is None else max(0.0, self._now() - self._seen.at),
-            **self._seen.to_dict(),
         }
-        return Answer(200, json.dumps(told) + "\n", "application/json")
+        return Answer(200, statusz(told, self._seen), "application/json")

@@ -5,9 +5,9 @@ Standard library only, and little of that: it runs every few seconds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -38,10 +38,11 @@ def understands(arguments: Sequence[str]) -> bool:
 def main(
     arguments: Sequence[str],
     environment: Mapping[str, str] | None = None,
-    say: Callable[[str], object] = sys.stdout.write,
+    say: Callable[[str], object] | None = None,
 ) -> int:
     """Run the command; return its exit code."""
     env = os.environ if environment is None else environment
+    say = _say if say is None else say
     if "--help" in arguments or "-h" in arguments:
         say(USAGE)
         return ALIVE
@@ -120,14 +121,21 @@ def ask(host: str, port: int, path: str) -> tuple[bool, str]:
                 if not got:
                     break
                 answer += got
-    except OSError as error:
-        return False, f"nobody answers at {host}:{port}: {error.strerror or error}"
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
+        return False, f"nobody answers at {host}:{port}: {said}"
     head, _, body = answer.partition(b"\r\n\r\n")
     words = head.split(None, 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/"):  # noqa: PLR2004 - version and code
         return False, f"what answers at {host}:{port} is no worker"
     why = body.decode("utf-8", "replace").partition("\n")[0] or f"{host}:{port} says nothing"
     return words[1] == b"200", why
+
+
+def _say(text: str) -> None:
+    """Write at once: where nobody reads, or a disk is full, the exit code still says it."""
+    with contextlib.suppress(OSError):
+        os.write(1, text.encode("utf-8", "replace"))
 
 
 def _address(host: str | None) -> str:

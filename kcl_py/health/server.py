@@ -1,25 +1,35 @@
 """How are a few small questions answered over HTTP, whatever the clients do?
 
-One thread for all: a client that sends nothing, or reads nothing, holds up nobody. Each has a
+One thread for all: a client that sends nothing, or reads nothing, holds up nobody, and a long
+answer is made in pieces, so that others are answered between two of them. Each client has a
 deadline and a limit on what it may send, and there is a limit on how many there are.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import os
 import selectors
 import socket
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final
 
 from kcl_py.errors import ConfigError
 
 REQUEST_BYTES_MAX: Final = 8 * 1024
 CLIENT_SECONDS: Final = 5.0
-"""From the first byte of a connection to its last."""
+"""From the beginning of a connection to the end of its question, and between two pieces of its
+answer."""
+ANSWER_SECONDS_MAX: Final = 30.0
+"""For all pieces of an answer together, however steadily they are read."""
+UNHEARD_BYTES_MAX: Final = 1024 * 1024
+"""What a client may go on to say after its question."""
 CLIENTS_MAX: Final = 32
 """With more the oldest is dropped: a new question is more likely to be a real one."""
 LOOK_SECONDS: Final = 1.0
@@ -41,19 +51,38 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one path says."""
+    """What one path says.
+
+    Attributes:
+        body: A short text; of a long one its pieces, made when they are wanted, each quickly.
+    """
 
     code: int
-    body: str
+    body: str | Iterator[str]
     kind: str = "text/plain; charset=utf-8"
 
 
 @dataclass(slots=True, eq=False)
 class _Client:
+    """One connection: it asks, is answered, and is listened to until it hangs up.
+
+    Attributes:
+        until: When it is dropped.
+        latest: When it is dropped however it goes on.
+        answer: What is left to send of this piece; None: it is still asking.
+        pieces: What follows, ready to be sent.
+        unheard: Bytes that it has said since.
+        is_done: All is sent; what it says now is thrown away.
+    """
+
     sock: socket.socket
     until: float
+    latest: float
     asked: bytearray = field(default_factory=bytearray)
     answer: memoryview | None = None
+    pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    unheard: int = 0
+    is_done: bool = False
 
 
 class Server:
@@ -84,6 +113,7 @@ class Server:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._ear, selectors.EVENT_READ)
         self._is_closing = threading.Event()
+        _SERVERS.add(self)
         self._thread = threading.Thread(target=self._work, name="kcl-health", daemon=True)
         self._thread.start()
 
@@ -93,6 +123,14 @@ class Server:
         with contextlib.suppress(OSError):
             self._bell.send(b"x")
         self._thread.join(CLOSE_SECONDS)
+
+    def forget(self) -> None:
+        """In a process that was forked from ours: hold neither the port nor a connection.
+
+        Who is asked there has no thread that answers, and the port would stay taken after our end.
+        """
+        for each in (self._listener, *(client.sock for client in self._clients.values())):
+            each.close()
 
     # ----------------------------------------------------------------------------------- the thread
 
@@ -127,7 +165,8 @@ class Server:
         sock.settimeout(0)
         if len(self._clients) >= CLIENTS_MAX:
             self._drop(next(iter(self._clients.values())))
-        client = _Client(sock, self._now() + CLIENT_SECONDS)
+        now = self._now()
+        client = _Client(sock, now + CLIENT_SECONDS, now + ANSWER_SECONDS_MAX)
         self._clients[sock.fileno()] = client
         self._selector.register(sock, selectors.EVENT_READ, client)
 
@@ -135,13 +174,18 @@ class Server:
         if client.sock.fileno() not in self._clients:
             return  # dropped by an event before this one
         try:
-            if client.answer is None:
+            if client.is_done:
+                self._hear_out(client)
+            elif client.answer is None:
                 self._hear(client)
             else:
                 self._say(client, client.answer)
         except BlockingIOError:
             pass
         except OSError:
+            self._drop(client)
+        except Exception:  # noqa: BLE001 - a bug of ours ends one answer, not the server
+            _log.error("health.answer_failed", exc_info=True, extra={"path": _path_of(client)})
             self._drop(client)
 
     def _hear(self, client: _Client) -> None:
@@ -150,42 +194,66 @@ class Server:
         if not got:
             self._drop(client)
         elif b"\r\n\r\n" in client.asked or b"\n\n" in client.asked:
-            self._reply(client, *self._read(bytes(client.asked)))
+            self._reply(client, self._read(bytes(client.asked)))
         elif len(client.asked) > REQUEST_BYTES_MAX:
             self._reply(client, Answer(431, "too long\n"))
 
-    def _read(self, asked: bytes) -> tuple[Answer, bool]:
-        """Return the answer, and whether only its head is wanted."""
+    def _hear_out(self, client: _Client) -> None:
+        """Let it hang up: closed before it has said all, the answer might be taken from it."""
+        got = len(client.sock.recv(RECEIVE_BYTES))
+        client.unheard += got
+        if not got or client.unheard > UNHEARD_BYTES_MAX:
+            self._drop(client)
+
+    def _read(self, asked: bytes) -> Answer:
         words = asked.split(b"\n", 1)[0].split()
         if len(words) != 3 or not words[2].startswith(b"HTTP/"):  # noqa: PLR2004 - method, path, version
-            return Answer(400, "this is no HTTP\n"), False
-        method, target, _ = words
-        if method not in (b"GET", b"HEAD"):
-            return Answer(405, "only GET\n"), False
-        path = target.split(b"?", 1)[0].decode("latin-1")
+            return Answer(400, "this is no HTTP\n")
+        if words[0] not in (b"GET", b"HEAD"):
+            return Answer(405, "only GET\n")
+        path = words[1].split(b"?", 1)[0].decode("latin-1")
         try:
             found = self._answer(path)
-        except Exception as error:  # noqa: BLE001 - a bug of ours ends one answer, not the server
+            if found is not None and not isinstance(found.body, str):
+                # Its first piece now: what fails at once is still told by a code.
+                found = replace(found, body=chain([next(found.body, "")], found.body))
+        except Exception as error:  # noqa: BLE001 - as above
             _log.error("health.answer_failed", exc_info=True, extra={"path": path})
             found = Answer(500, f"{type(error).__name__}\n")
-        return found or Answer(404, "there is nothing here\n"), method == b"HEAD"
+        return found or Answer(404, "there is nothing here\n")
 
-    def _reply(self, client: _Client, answer: Answer, is_head: bool = False) -> None:  # noqa: FBT001, FBT002 - of one place
-        body = answer.body.encode()
+    def _reply(self, client: _Client, answer: Answer) -> None:
+        # HTTP/1.0 knows no pieces: there the end of the connection is the end of the answer.
+        knows_pieces = b" HTTP/1.0" not in client.asked.split(b"\n", 1)[0]
+        if isinstance(answer.body, str):
+            body = answer.body.encode("utf-8", "replace")
+            length, pieces = f"Content-Length: {len(body)}\r\n", iter((body,))
+        else:
+            length = "Transfer-Encoding: chunked\r\n" if knows_pieces else ""
+            pieces = _spelled(answer.body, as_chunks=knows_pieces)
         head = (
             f"HTTP/1.1 {answer.code} {_REASONS[answer.code]}\r\nContent-Type: {answer.kind}\r\n"
-            f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+            f"{length}Cache-Control: no-store\r\nConnection: close\r\n\r\n"
         ).encode()
-        client.answer = memoryview(head if is_head else head + body)
+        if not client.asked.startswith(b"HEAD "):
+            client.pieces = pieces
+        client.answer = memoryview(head)
         self._selector.modify(client.sock, selectors.EVENT_WRITE, client)
         self._say(client, client.answer)
 
     def _say(self, client: _Client, left: memoryview) -> None:
+        """Send what there is; of a long answer the next piece waits until others were looked at."""
         client.answer = left[client.sock.send(left) :]
-        if not client.answer:
-            with contextlib.suppress(OSError):
-                client.sock.shutdown(socket.SHUT_WR)
-            self._drop(client)
+        if client.answer:
+            return
+        piece = next(client.pieces, None)
+        client.until = min(self._now() + CLIENT_SECONDS, client.latest)
+        if piece is not None:
+            client.answer = memoryview(piece)
+            return
+        client.is_done = True
+        client.sock.shutdown(socket.SHUT_WR)
+        self._selector.modify(client.sock, selectors.EVENT_READ, client)
 
     def _drop_late(self) -> None:
         now = self._now()
@@ -196,6 +264,43 @@ class Server:
         if self._clients.pop(client.sock.fileno(), None) is not None:
             self._selector.unregister(client.sock)
         client.sock.close()
+
+
+def _way_out(error: Exception) -> str:
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return "choose another port, or end whoever has it"
+        case errno.EACCES:
+            return "choose a port from 1024 on"
+        case _:
+            return "set health.host to an address of this machine, as 127.0.0.1"
+
+
+def _spelled(pieces: Iterator[str], *, as_chunks: bool) -> Iterator[bytes]:
+    """Spell pieces of an answer; as chunks their end is told from a connection that broke."""
+    for piece in pieces:
+        body = piece.encode("utf-8", "replace")
+        if body:
+            yield b"%x\r\n%b\r\n" % (len(body), body) if as_chunks else body
+    if as_chunks:
+        yield b"0\r\n\r\n"
+
+
+def _path_of(client: _Client) -> str:
+    words = bytes(client.asked).split(None, 2)
+    return words[1].decode("latin-1") if len(words) > 1 else ""
+
+
+_SERVERS: Final[weakref.WeakSet[Server]] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for server in list(_SERVERS):
+        server.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -212,9 +317,9 @@ def _listen(host: str, port: int) -> socket.socket:
         except BaseException:
             listener.close()
             raise
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"health.port = {port} on {host} cannot be listened on ({error.strerror or error}); "
-            "choose another port, or end whoever has it"
+            f"health.port = {port} on {host} cannot be listened on ({said}); {_way_out(error)}"
         ) from None
     return listener

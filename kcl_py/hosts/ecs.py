@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from kcl_py.hosts.http import Answer, ask
 from kcl_py.hosts.notices import NoAnswer, Notice, parse_task_status
@@ -94,12 +95,12 @@ def parse_cpu_limit(text: str) -> float | None:
         NoAnswer: It is something else.
     """
     try:
-        limit = (json.loads(text).get("Limits") or {}).get("CPU")
+        limit = (_loads(text).get("Limits") or {}).get("CPU")
     except (ValueError, RecursionError, AttributeError):
         raise NoAnswer(f"the task metadata of ECS cannot be read: {text[:200]!r}") from None
     if isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0:
         return None
-    return float(limit)
+    return _number(limit, "a limit of the task")
 
 
 def parse_cpu_seconds(text: str) -> float:
@@ -109,7 +110,7 @@ def parse_cpu_seconds(text: str) -> float:
         NoAnswer: It is something else, or there are none yet, as in the first second.
     """
     try:
-        containers: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]] = json.loads(text)
+        containers: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]] = _loads(text)
         used = [
             stats["cpu_stats"]["cpu_usage"]["total_usage"]
             for stats in containers.values()
@@ -120,4 +121,22 @@ def parse_cpu_seconds(text: str) -> float:
         raise NoAnswer(f"the statistics of ECS cannot be read: {text[:200]!r}") from None
     if not used or total < 0:
         raise NoAnswer("ECS has no statistics of the task yet")
-    return total / 1e9
+    return _number(total, "CPU time of the task") / 1e9
+
+
+def _loads(text: str) -> Any:  # noqa: ANN401 - whatever it says
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _number(value: float, what: str) -> float:
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise NoAnswer(f"ECS says {what} that is too large to be one")
+    return found

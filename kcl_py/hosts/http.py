@@ -24,6 +24,10 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 """Task statistics of many containers are tens of kilobytes; everything else is shorter."""
 
 
+SAID_LENGTH_MAX: Final = 200
+"""Of what is told of an error."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A status, and the body as text."""
@@ -62,7 +66,8 @@ def ask(
     except TimeoutError:
         raise NoAnswer(f"{url} did not answer within {timeout:g} s") from None
     except (OSError, ValueError, HTTPException) as error:
-        raise NoAnswer(f"{url}: {type(error).__name__}: {error}") from None
+        said = f"{type(error).__name__}: {error}"[:SAID_LENGTH_MAX].strip()  # may quote the answer
+        raise NoAnswer(f"{url}: {said}") from None
     if len(body) > BODY_BYTES_MAX:
         raise NoAnswer(f"{url} answers more than {BODY_BYTES_MAX} bytes")
     if response.length:

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class LifecycleActions(Protocol):
-    """What can be said to a hook. Each raises a KclError if it could not be said."""
+    """What can be said to a hook. Each raises if it could not be said, best a KclError."""
 
     def heartbeat(self) -> None:
         """It is still busy."""
@@ -62,8 +62,8 @@ class Hook:
         self._next_beat = now + HEARTBEAT_SECONDS
         try:
             self._known_actions().heartbeat()
-        except (KclError, NoAnswer) as error:
-            facts = {"hook": self._name, "problem": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, notices are watched and told
+            facts = {"hook": self._name, "problem": _said(error)}
             _log.warning("lifecycle.heartbeat_failed", extra=facts)
 
     def complete(self) -> None:
@@ -73,8 +73,8 @@ class Hook:
         self._next_beat = None
         try:
             was_waiting = self._known_actions().complete()
-        except (KclError, NoAnswer) as error:
-            facts = {"hook": self._name, "problem": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, notices are watched and told
+            facts = {"hook": self._name, "problem": _said(error)}
             _log.error("lifecycle.not_completed", extra=facts)
             return
         _log.info("lifecycle.completed", extra={"hook": self._name, "was_waiting": was_waiting})
@@ -83,3 +83,8 @@ class Hook:
         if self._actions is None:
             self._actions = self._make()
         return self._actions
+
+
+def _said(error: Exception) -> str:
+    known = isinstance(error, KclError | NoAnswer)
+    return str(error) if known else f"{type(error).__name__}: {error}"

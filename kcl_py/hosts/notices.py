@@ -77,9 +77,9 @@ def parse_instance_action(text: str) -> Notice:
     """
     found = _mapping(text, "spot/instance-action")
     action = found.get("action")
-    if action not in SPOT_ACTIONS:
+    if not isinstance(action, str) or action not in SPOT_ACTIONS:
         raise _unreadable("spot/instance-action", text)
-    return Notice("spot", str(action), _time(found, "time"))
+    return Notice("spot", action, _time(found, "time"))
 
 
 def parse_rebalance(text: str) -> Notice:

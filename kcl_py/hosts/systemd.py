@@ -23,6 +23,9 @@ WATCHDOG_PID_VARIABLE: Final = "WATCHDOG_PID"
 STATUS_INTERVAL_SECONDS: Final = 10.0
 """Between two lines for `systemctl status`, if the watchdog asks for no shorter one."""
 
+FEED_SECONDS_MIN: Final = 0.25
+"""However short the watchdog is: each word costs the control thread an answer."""
+
 ANSWER_SECONDS: Final = 2.0
 """`status()` waits so long for the control thread; what took less was an answer."""
 
@@ -76,6 +79,16 @@ class Notifier:
                 self._is_told = True
                 facts = {"problem": f"{type(error).__name__}: {error}"}
                 _log.warning("systemd.unreachable", extra=facts)
+
+
+def pause_of(watchdog: float | None) -> float:
+    """Seconds between two words.
+
+    Args:
+        watchdog: As in `Address`.
+    """
+    half = STATUS_INTERVAL_SECONDS if watchdog is None else watchdog / 2
+    return min(max(half, FEED_SECONDS_MIN), STATUS_INTERVAL_SECONDS)
 
 
 def status_line(status: WorkerStatus) -> str:
@@ -137,9 +150,15 @@ class SystemdNotifier:
             self._notifier.send(*alive, f"STATUS={status_line(status)}")
 
     def _work(self, worker: Watched) -> None:
-        half = STATUS_INTERVAL_SECONDS if self._watchdog is None else self._watchdog / 2
-        while not self._ended.wait(min(half, STATUS_INTERVAL_SECONDS)):
-            self.tell(worker)
+        is_told = False
+        while not self._ended.wait(pause_of(self._watchdog)):
+            try:
+                self.tell(worker)
+            except Exception as error:  # noqa: BLE001 - a bug of ours; the next time may do
+                if not is_told:
+                    bug = {"error_type": type(error).__qualname__}
+                    _log.error("systemd.failed", exc_info=True, extra=bug)
+                is_told = True
 
     def _stopping(self) -> None:
         if not self._is_stopping:

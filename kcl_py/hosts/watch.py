@@ -95,6 +95,8 @@ class NoticeWatch:
     def _ask(self, name: str) -> list[Finding]:
         try:
             notice = self._sources[name].ask()
+            if notice is not None and not isinstance(notice, Notice):
+                raise NoAnswer(f"{notice!r:.200} is no Notice; return one, or None")  # noqa: TRY301 - as if it had
         except NoAnswer as error:
             return self._watching.failed(name, self._now(), str(error))
         except Exception as error:  # noqa: BLE001 - a bug of one source must not silence the others

@@ -21,6 +21,9 @@ _LOWS: Final = (0.0, *(math.nextafter(bound, math.inf) for bound in TIMING_BOUND
 
 Level: TypeAlias = Literal["summary", "detailed"]
 
+VALUE_MAX: Final = 2.0**350
+"""A thousandth of what is sent at most. Source: MetricDatum, Value: up to 2 to the power of 360."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -117,7 +120,8 @@ class Collector:
                 found += self._work(metric, before, status)
             else:
                 found += self._counted(metric, metric.read(before), metric.read(status), status)
-        return found
+        # One that is no number would cost all others of its request.
+        return [point for point in found if _is_number(point.stats)]
 
     def _work(self, metric: Metric, before: WorkerStatus, status: WorkerStatus) -> Iterator[Point]:
         counts: dict[str | None, Stats] = {}
@@ -173,6 +177,11 @@ def since(before: ShardWork | None, now: ShardWork) -> ShardWork:
     if before is None or now.reads < before.reads:
         return now
     return now.plus(before, -1)
+
+
+def _is_number(stats: Stats) -> bool:
+    """Say whether CloudWatch has room for it; NaN is not below anything."""
+    return all(abs(value) < VALUE_MAX for value in (stats.count, stats.sum, stats.low, stats.high))
 
 
 def _sources(metric: Metric, status: WorkerStatus) -> Iterable[tuple[str | None, object]]:

@@ -21,6 +21,9 @@ LOOK_SECONDS: Final = 10.0
 JOIN_SECONDS: Final = 4.0
 """How long the end waits for the last sending; the log's thread waits 5 s for all companions."""
 
+SENDING_SECONDS_MAX: Final = 120.0
+"""A sending that takes longer is told of: a service may let its answer drip for hours."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +70,7 @@ class Publisher:
         self._is_closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._dropped_in_a_row = 0
+        self._sending_since: float | None = None
         self._worker: Watched
         self._sink: Sink
 
@@ -78,13 +82,24 @@ class Publisher:
         self._thread.start()
 
     def hear(self, event: WorkerEvent) -> None:
-        """Nothing: `status()` counts events, too."""
+        """Say so if a sending does not end; `status()` counts events, too."""
+        del event
+        since = self._sending_since
+        if since is not None and self._now() - since > SENDING_SECONDS_MAX:
+            self._sending_since = None
+            self._tell_unfinished(self._now() - since)
 
     def close(self) -> None:
-        """Send the rest."""
+        """Send the rest; what that does not do in time is told, and lost."""
         self._is_closing.set()
         if self._thread is not None:
             self._thread.join(JOIN_SECONDS)
+            if self._thread.is_alive():
+                self._tell_unfinished(JOIN_SECONDS)
+
+    def _tell_unfinished(self, waited: float) -> None:
+        unfinished = {"sink": self._sink.name, "waited": round(waited, 1)}
+        _log.warning("metrics.unfinished", extra=unfinished)
 
     # ----------------------------------------------------------------------------------- the thread
 
@@ -99,10 +114,12 @@ class Publisher:
                 if is_last or self._now() >= due:
                     # Counted from now: after a slow sending nothing is caught up.
                     due = self._now() + self._interval
+                    self._sending_since = self._now()
                     self.publish()
             except Exception as error:  # noqa: BLE001 - a bug of ours; the next interval may do
                 bug = {"error_type": type(error).__qualname__}
                 _log.error("metrics.failed", exc_info=True, extra=bug)
+            self._sending_since = None
 
     def publish(self) -> None:
         """Send what came since the last time; nothing of a worker that has not begun.

@@ -104,6 +104,7 @@ class Reporter:
         self._failed: set[int] = set()  # listeners, by id, of which a failure was told
         self._waiting: queue.Queue[_Line | None] = queue.Queue(WAITING_MAX)
         self._dropped = 0
+        self._closing: Companion | None = None
         self._thread = spawn("kcl-report", self._work, on_crash)
 
     @property
@@ -142,7 +143,23 @@ class Reporter:
         except queue.Full:
             return
         if not self.is_current_thread:
-            self._thread.join(FLUSH_SECONDS + (COMPANIONS_SECONDS if self._companions else 0.0))
+            patience = FLUSH_SECONDS + (COMPANIONS_SECONDS if self._companions else 0.0)
+            self._thread.join(patience)
+            closing = self._closing
+            if closing is not None and self._thread.is_alive():
+                self._tell_unfinished(closing, patience)
+
+    def _tell_unfinished(self, companion: Companion, waited: float) -> None:
+        """Say who does not end, and so keeps those behind it from sending what they still have."""
+        name = type(companion).__qualname__
+
+        def write() -> None:
+            self._write("companion.unfinished", "warning", {"companion": name, "waited": waited})
+
+        # Not here: what the companion waits for may be the log itself.
+        telling = threading.Thread(target=write, name="kcl-report-end", daemon=True)
+        telling.start()
+        telling.join(FLUSH_SECONDS)
 
     def _put(self, line: _Line) -> None:
         try:
@@ -159,7 +176,9 @@ class Reporter:
                 count, self._dropped = self._dropped, 0
                 self._write("reports.dropped", "warning", {"count": count})
         for companion in self._companions:
+            self._closing = companion
             self._call_companion(companion, "close", companion.close)
+        self._closing = None
 
     def _log(self, report: Report) -> None:
         fields = dict(report.fields)

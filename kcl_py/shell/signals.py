@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import signal
@@ -13,6 +14,8 @@ from types import FrameType
 from typing import TypeAlias
 
 Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
+
+_log = logging.getLogger(__name__)
 
 EXIT_CODE_BASE = 128
 """Source: POSIX shells; a process ended by signal N is shown as 128 + N."""
@@ -79,7 +82,11 @@ def dumping_on_signal(dump: Callable[[], None]) -> Iterator[None]:
 
     def work() -> None:
         while wanted.get():
-            dump()
+            try:
+                dump()
+            except Exception as error:  # noqa: BLE001 - the next signal is heard as well
+                bug = {"error_type": type(error).__qualname__}
+                _log.error("stacks.not_dumped", exc_info=True, extra=bug)
 
     thread = threading.Thread(target=work, name="kcl-stacks", daemon=True)
     thread.start()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kcl_py.admin.applying import Applying
 from kcl_py.admin.editing import Editor
-from kcl_py.admin.resetting import Place, plan_reset
+from kcl_py.admin.resetting import Change, Place, plan_reset
 from kcl_py.aws.lease_table import RowsFound
 from kcl_py.core.events import WriteAnswer
 from kcl_py.core.leases import writes
@@ -41,13 +41,16 @@ def test_who_waits_no_more_for_a_forgotten_parent_still_gets_a_token_above_its_o
     listed = [Shard(shard_id="s1", parents=("s0",), hash_range=(0, 1), is_open=True)]
     names = iter(range(9))
     editor = Editor(AtOnce(world), new_nonce=lambda: f"hand#{next(names)}", sleep=world.run_for)
+    told: list[Change] = []
     applying = Applying(editor=editor, floor=1, duration=10.0)
 
     applying.apply_fencing(
         world.table.lease_rows,
         lambda rows: plan_reset(Place(Sentinel.TRIM_HORIZON), rows, listed, {"s1"}).changes,
+        told.append,
     )
 
+    assert [change.key for change in told] == ["s1"]
     child = world.table.lease_rows()["s1"]
     assert not waits_for_parents(child)
     assert child.counter > FORGOTTEN.counter

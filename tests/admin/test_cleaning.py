@@ -10,7 +10,7 @@ import pytest
 from kcl_py.admin.cleaning import Cleaning, delete
 from kcl_py.core.events import Applied, Failure, FailureKind, Refused
 from kcl_py.core.leases.rows import LeaseRow, Row, Sentinel, WorkerRow
-from kcl_py.errors import Unavailable
+from kcl_py.errors import AccessDenied, KclError, Throttled, Unavailable
 from kcl_py.records import Position
 
 END = Sentinel.SHARD_END
@@ -18,6 +18,10 @@ END = Sentinel.SHARD_END
 
 def lease(key: str, checkpoint: Any = END, **facts: Any) -> LeaseRow:
     return LeaseRow(key=key, counter=1, checkpoint=checkpoint, **facts)
+
+
+def worker(key: str) -> WorkerRow:
+    return WorkerRow(key=key, beat=1)
 
 
 @dataclass
@@ -126,3 +130,33 @@ def test_what_was_not_as_it_was_seen_stays() -> None:
     assert not delete(lambda _: Refused(lease("s0")), tombstone, waits.append)
     with pytest.raises(Unavailable):
         delete(lambda _: lost, tombstone, waits.append)
+
+
+@pytest.mark.parametrize("error", [Unavailable("no answer"), Throttled("slow")])
+def test_a_look_without_an_answer_costs_no_watch_and_calls_nobody_dead(error: KclError) -> None:
+    place = Place({"w1": worker("w1"), "w2": worker("w2"), "s9": lease("s9")}, beats={"w1"})
+    cleaning = place.cleaning()
+    answers = iter([True, *[False, True] * 1000])
+
+    def rows() -> dict[str, Row]:
+        if not next(answers):
+            raise error
+        return dict(place.table)
+
+    cleaning.rows = rows
+    cleaning.watch(cleaning.patience())
+    cleaning.rows = lambda: dict(place.table)
+
+    assert keys(cleaning.find()) == ["w2"]
+
+
+def test_no_rights_any_more_end_a_watch() -> None:
+    place = Place({"w1": worker("w1")})
+    cleaning = place.cleaning()
+
+    def rows() -> dict[str, Row]:
+        raise AccessDenied("no", action="dynamodb:Scan")
+
+    cleaning.rows = rows
+    with pytest.raises(AccessDenied):
+        cleaning.watch(100.0)

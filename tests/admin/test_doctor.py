@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kcl_py.admin.doctor import ClockSeen, Evidence, Finding, Level, Right, ShardCount, examine
 from kcl_py.admin.lag import FROM_OLDEST, Place, ShardLag
 from kcl_py.core.events import Failure, FailureKind
+from kcl_py.core.leases.rows import LeaseRow, Sentinel
 from kcl_py.errors import NoCredentials
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,3 +108,26 @@ def test_every_check_is_on_the_page() -> None:
     }
     assert len(checks) > 20
     assert checks <= told
+
+
+def test_a_shard_that_somebody_paused_is_named_and_one_that_errors_paused_matters_more() -> None:
+    row = LeaseRow(key="s1", counter=1, checkpoint=Sentinel.TRIM_HORIZON, owner="w", halted=True)
+    failing = replace(row, key="s2", halted=False, paused=True)
+    ended = replace(row, key="s3", checkpoint=Sentinel.SHARD_END)
+    rows = {each.key: each for each in (row, failing, ended)}
+
+    told = found(replace(NOTHING, rows=rows), "paused shards")
+
+    assert [(each.level, "s3" in each.says) for each in told] == [
+        (Level.PROBLEM, False),
+        (Level.WARNING, False),
+    ]
+    assert "kcl leases resume s1 --app a" in told[1].way_out
+
+
+def test_what_gc_never_deletes_is_not_sent_to_gc_at_once() -> None:
+    row = LeaseRow(key="s1", counter=1, checkpoint=Sentinel.TRIM_HORIZON, owner="w")
+
+    [told] = found(replace(NOTHING, rows={"s1": row}, shards=[]), "orphaned leases")
+
+    assert "a worker finds out and ends them, then" in told.way_out

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_py.admin.saving import (
+    FORMAT,
     Saved,
     check_same_stream,
     plan_import,
@@ -16,6 +19,7 @@ from kcl_py.admin.saving import (
     to_document,
 )
 from kcl_py.admin.troubles import Unsafe
+from kcl_py.cli.repairing.checkpoint_reset import place_text
 from kcl_py.core.leases.rows import ApplicationRow, LeaseRow, Sentinel
 from kcl_py.core.shards.graph import Shard
 from kcl_py.errors import ConfigError
@@ -40,7 +44,7 @@ leases = st.builds(
     counter=st.integers(0, 99),
     checkpoint=checkpoints,
     start_at=st.one_of(st.none(), st.floats(0, 2e9)),
-)
+).filter(lambda row: row.checkpoint is not Sentinel.AT_TIMESTAMP or row.start_at is not None)
 
 
 @given(st.lists(leases, max_size=5))
@@ -80,6 +84,94 @@ def test_what_is_written_is_read_back(rows: list[LeaseRow]) -> None:
 def test_a_file_of_others_is_refused(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         read_document("f.json", text)
+
+
+def document(**changes: object) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "app": "orders",
+        "stream_arn": APPLICATION.stream_arn,
+        "stream_created_at": APPLICATION.stream_created_at,
+        "leases": [{"lease_key": "s", "checkpoint": "5/0", "start_at": None, "parents": []}],
+    } | changes
+
+
+def lease(**changes: object) -> dict[str, object]:
+    return document(
+        leases=[{"lease_key": "s", "checkpoint": "5/0", "start_at": None, "parents": []} | changes]
+    )
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        document(stream_created_at=math.nan),  # no difference to it would be too large
+        document(stream_created_at="1790000000.5"),
+        document(stream_created_at=10**400),
+        document(stream_arn=None),
+        document(leases={"lease_key": "s"}),
+        document(leases=[["s", "5/0"]]),
+        document(leases=[lease()["leases"]] * 2),
+        lease(lease_key=None),
+        lease(lease_key=""),
+        lease(checkpoint=5),
+        lease(checkpoint="-5/0"),
+        lease(checkpoint="5/" + "9" * 5000),
+        lease(checkpoint="AT_TIMESTAMP"),
+        lease(checkpoint="AT_TIMESTAMP", start_at=math.inf),
+        lease(checkpoint="AT_TIMESTAMP", start_at=-1.0),
+        lease(checkpoint="AT_TIMESTAMP", start_at=1e300),
+        lease(checkpoint="LATEST", start_at=True),
+    ],
+)
+def test_what_somebody_edited_wrongly_is_refused(edited: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"f\.json is (damaged|no JSON).*export it anew") as told:
+        read_document("f.json", json.dumps(edited))
+
+    assert len(str(told.value)) < 400
+
+
+def test_a_lease_that_is_there_twice_is_refused() -> None:
+    twice = document(leases=[*lease()["leases"], *lease(checkpoint="7/0")["leases"]])  # type: ignore[misc]  # lists
+
+    with pytest.raises(ConfigError, match="the lease s is there twice"):
+        read_document("f.json", json.dumps(twice))
+
+
+def test_a_newer_format_is_told_from_a_file_of_others() -> None:
+    with pytest.raises(ConfigError, match=r"'kcl_py checkpoints 2'.*use the version that wrote it"):
+        read_document("f.json", json.dumps(document(format="kcl_py checkpoints 2")))
+
+
+@given(st.data())
+def test_a_file_that_was_cut_off_is_refused(data: st.DataObject) -> None:
+    text = json.dumps(document(), indent=2)
+    cut = data.draw(st.integers(0, len(text) - 1))
+
+    with pytest.raises(ConfigError, match="is no JSON"):
+        read_document("f.json", text[:cut])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["AT_TIMESTAMP", "5/0", "SHARD_END"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.sampled_from(["app", "stream_arn", "stream_created_at", "leases"]), json_values)
+def test_whatever_stands_in_a_file_it_is_read_or_refused(field: str, value: object) -> None:
+    with contextlib.suppress(ConfigError):
+        read_document("f.json", json.dumps(document(**{field: value})))
+
+
+@given(st.sampled_from(["lease_key", "checkpoint", "start_at"]), json_values)
+def test_whatever_stands_in_a_lease_it_has_a_place_or_is_refused(field: str, value: object) -> None:
+    with contextlib.suppress(ConfigError):
+        saved = read_document("f.json", json.dumps(lease(**{field: value})))
+        for each in saved.leases.values():
+            place_text(each.checkpoint, each.start_at)
 
 
 @pytest.mark.parametrize("change", [{"stream_arn": "other"}, {"stream_created_at": 1.0}])

@@ -64,11 +64,20 @@ def test_files_that_do_not_fit_are_refused(kcl: Kcl, app: App, tmp_path: Path) -
     older = json.loads(text) | {"stream_created_at": 1.0}
     (tmp_path / "older.json").write_text(json.dumps(older))
     (tmp_path / "none.json").write_text("{}")
+    edited = json.loads(text)
+    edited["leases"][0]["checkpoint"] = "9" * 56 + "/0"
+    (tmp_path / "edited.json").write_text(json.dumps(edited))
 
     assert kcl("checkpoint", "import", "other.json", *at).failed(4, "stream/x", "mean nothing")
     assert kcl("checkpoint", "import", "older.json", *at).failed(4, "created again")
     assert kcl("checkpoint", "import", "none.json", *at).failed(2, "no file of kcl checkpoint")
     assert kcl("checkpoint", "import", "no.json", *at).failed(2, "no.json cannot be read")
+
+    typed = kcl("checkpoint", "import", "edited.json", *at)
+    assert typed.code == 0
+    assert f"{FIRST} has no such place as {'9' * 56}/0" in typed.err
+    app.seen.clear()
+    app.run_until(lambda: app.texts() == ["a"])  # nothing was skipped
     assert kcl("checkpoint", "export", "no/where.json", *at).failed(2, "cannot be written")
 
 

@@ -18,9 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kcl_py import ConfigError, HealthConfig
 from kcl_py.cli.demo.fleet import wait_until
+from kcl_py.cli.errors import ExitCode
 from kcl_py.cli.options import LogFormat, LogLevel, Output, Shared
-from kcl_py.cli.running.processes import Order, _Supervisor, arguments_of
+from kcl_py.cli.running.processes import Order, _Supervisor, arguments_of, prepare_health
 from kcl_py.cli.running.ready import read_ready
 from kcl_py.cli.running.restarts import (
     FIRST_WAIT_SECONDS,
@@ -77,6 +79,43 @@ def test_what_would_only_fail_again_stops_all(code: int) -> None:
     assert made.ended(1, 0, 2.0) is Next.DONE
     assert made.is_over
     assert made.exit_code == code
+
+
+def test_a_port_that_was_taken_meanwhile_does_not_end_those_that_run() -> None:
+    made = started(2)
+    made.ended(1, KILLED, STEADY_SECONDS)
+    made.started(1, STEADY_SECONDS + 1)
+
+    assert made.ended(1, ExitCode.USAGE, STEADY_SECONDS + 2) is Next.AGAIN
+    assert not made.is_stopping
+    assert made.ended(0, ExitCode.REFUSED, STEADY_SECONDS + 3) is Next.GIVEN_UP
+
+
+def test_what_ran_too_briefly_proves_nothing() -> None:
+    made = started(2)
+    made.ended(1, KILLED, STEADY_SECONDS - 3)
+    made.started(1, STEADY_SECONDS - 2)
+
+    assert made.ended(1, ExitCode.USAGE, STEADY_SECONDS - 1) is Next.GIVEN_UP
+
+
+def test_heartbeats_of_killed_processes_are_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("beat", "beat.1", "beat.7", "beat.old", "beats", "other.1"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "beat.2").mkdir()
+
+    prepare_health(HealthConfig(file=str(tmp_path / "beat")), 2)
+    prepare_health(HealthConfig(file=str(tmp_path / "no" / "beat")), 2)
+
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"beat.2", "beat.old", "beats", "other.1"}
+
+
+def test_each_process_must_have_a_port() -> None:
+    prepare_health(HealthConfig(port=65534), 2)
+
+    with pytest.raises(ConfigError, match="choose one up to 65533"):
+        prepare_health(HealthConfig(port=65534), 3)
 
 
 def test_one_that_leaves_cleanly_is_not_missed() -> None:
@@ -390,3 +429,35 @@ def test_a_lease_table_that_is_deleted_is_not_made_anew(
     assert code == 4
     assert len(running.pids()) == 2
     assert stream not in clients["dynamodb"].list_tables()["TableNames"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\n", b'{"ready": true', b"\xff\n", b"[1]\n", b"[" * 5000 + b"\n", "a folder"],
+)
+def test_what_says_not_that_it_is_ready_is_not_ready(
+    tmp_path: Path, content: bytes | str | None
+) -> None:
+    path = tmp_path / "1.json"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        path.mkdir()
+
+    assert read_ready(path) is None
+
+
+def test_a_place_for_files_that_broke_ends_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError("read-only file system")
+
+    order = Order(1, Shared(app="a", stream="s"), "x:y", None, tmp_path / "ready")
+    supervisor = _Supervisor(order, tmp_path)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    supervisor._start(0)
+
+    assert supervisor._restarts.due(0.0) == []
+    supervisor._take(supervisor._mail.get(timeout=PATIENCE_SECONDS))
+    assert supervisor._restarts.next_due is not None, "it is started again"

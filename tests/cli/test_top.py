@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from kcl_py.cli.looking.top_picture import BLOCKS, blocks
+from kcl_py.cli.looking.table_view import TableView
+from kcl_py.cli.looking.top import look_again
+from kcl_py.cli.looking.top_picture import BLOCKS, Looks, blocks, picture
+from kcl_py.core.leases.rows import LeaseRow, Sentinel
+from kcl_py.errors import AccessDenied, KclError, Throttled, Unavailable
 from kcl_py.local.process import EngineProcess
 from tests.cli.fleets import App, eventually
 from tests.cli.terminal import Terminal, programs_in
 from tests.cli.typed import Kcl
+
+if TYPE_CHECKING:
+    from kcl_py.cli.looking.access import Access
 
 FIRST, SECOND = "shardId-000000000000", "shardId-000000000001"
 
@@ -74,3 +83,35 @@ def test_blocks_are_as_many_as_values_and_in_their_order(values: list[float]) ->
     assert len(drawn) == len(values)
     pairs = itertools.permutations(zip(values, heights, strict=True), 2)
     assert all(low <= high for (one, low), (other, high) in pairs if one < other)
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down"), Unavailable("no answer")])
+def test_a_look_without_an_answer_leaves_the_board_and_is_told(error: KclError) -> None:
+    row = LeaseRow(key="s0", counter=1, checkpoint=Sentinel.TRIM_HORIZON, owner="w")
+    answers: list[dict[str, LeaseRow] | KclError] = [{"s0": row}, error, {"s0": row}]
+
+    class Answering:
+        def rows(self) -> dict[str, LeaseRow]:
+            found = answers.pop(0)
+            if isinstance(found, KclError):
+                raise found
+            return found
+
+    view, looks, drawn = TableView(), Looks(), []
+    for _ in range(3):
+        look_again(view, cast("Access", Answering()), None, looks)
+        console = Console(width=200, file=io.StringIO())
+        console.print(picture("orders", view, looks, 0.0))
+        drawn.append(console.file.getvalue())  # type: ignore[attr-defined]  # it is a StringIO
+
+    assert all("s0" in each for each in drawn)
+    assert [f"nothing new: {error}" in each for each in drawn] == [False, True, False]
+
+
+def test_no_rights_any_more_end_the_board() -> None:
+    class Denying:
+        def rows(self) -> dict[str, LeaseRow]:
+            raise AccessDenied("no", action="dynamodb:Scan")
+
+    with pytest.raises(AccessDenied):
+        look_again(TableView(), cast("Access", Denying()), None, Looks())

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcl_py import DeadLetter
+from kcl_py import ConfigError, DeadLetter, Unavailable
 from kcl_py.dead_letters import JsonLinesDeadLetters, S3DeadLetters, SqsDeadLetters
 from kcl_py.dead_letters.redrive import Outcome, redrive
 from kcl_py.dead_letters.stored import Stored
 from kcl_py.dead_letters.stores import Store, open_store
-from kcl_py.errors import ConfigError, KclError
+from kcl_py.errors import KclError
 from tests.dead_letters.fakes import FakeSession
 from tests.dead_letters.letters import letter
 
@@ -304,3 +304,75 @@ def test_a_pointer_to_nothing_is_told_and_kept() -> None:
     ]
     assert len(session.sqs.messages) == 1
     assert session.sqs.hidden == set(), "shown again"
+
+
+def test_a_file_that_was_begun_anew_beside_old_marks_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    for second in (1, 2):
+        path.unlink(missing_ok=True)
+        when = datetime(2026, 11, 26, 6, 0, second, tzinfo=UTC)
+        JsonLinesDeadLetters(path).write([letter(5, failed_at=when)])
+        stream = Stream(set())
+
+        run(open_store(str(path), None), stream)
+
+        assert stream.stored == [5]
+
+
+def test_marks_of_an_earlier_version_count(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    JsonLinesDeadLetters(path).write([letter(5)])
+    [stored] = open_store(str(path), None).read()
+    (tmp_path / "dead.jsonl.redriven").write_text(f'{{"offset": 0, "id": "{stored.name}"}}\n')
+
+    assert list(open_store(str(path), None).read()) == []
+
+
+@given(
+    st.lists(
+        st.binary(max_size=30)
+        | st.sampled_from(
+            [b'{"offset": 1e999, "id": "x"}', b"[" * 5000, b"null", b'{"offset": []}']
+        )
+    )
+)
+def test_whatever_stands_in_the_marks_letters_are_delivered(lines: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sink, opened = place("file", folder)
+        sink.write([letter(5)])
+        Path(folder, "dead.jsonl.redriven").write_bytes(b"\n".join(lines))
+
+        assert numbers_in(opened()) == {5}
+
+
+def test_marks_that_cannot_be_read_deliver_nothing_twice(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    JsonLinesDeadLetters(path).write([letter(5)])
+    (tmp_path / "dead.jsonl.redriven").mkdir()
+    stream = Stream(set())
+
+    with pytest.raises(ConfigError, match=r"cannot be read .*mend that first"):
+        run(open_store(str(path), None), stream)
+
+    assert stream.stored == []
+
+
+@pytest.mark.parametrize("error", [OSError("No space left"), Unavailable("no answer")])
+def test_what_cannot_be_taken_out_is_told_and_nothing_more_is_put(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr("kcl_py.dead_letters.redrive.WINDOW", 3)
+    sink, opened = place("file", str(tmp_path))
+    sink.write([letter(number) for number in range(1, 10)])
+    store, stream = opened(), Stream({1})
+
+    def refuse(_stored: object) -> None:
+        raise error
+
+    monkeypatch.setattr(store, "take_out", refuse)
+    outcome = run(store, stream)
+
+    assert (outcome.delivered, len(outcome.failed)) == (0, 1)
+    assert len(outcome.not_taken_out) == len(stream.stored) < 5
+    assert {*outcome.not_taken_out.values()} == {str(error)}
+    assert numbers_in(opened()) == {*range(1, 10)}, "each is still there"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,66 @@ def test_the_variables_are_those_of_the_worker(file: str) -> None:
     assert run(KCL_HEALTH_FILE=file, KCL_HEALTH_PORT="1") == (0, "running\n")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe{}", b"[" * 60_000, b'{"at": NaN, "good_for": 15}', b'{"at": 1e999, "good_for": 15}',
+     b'{"at": ' + b"9" * 5000 + b', "good_for": 15}', b"\0" * 70_000],
+)  # fmt: skip
+def test_whatever_is_in_a_file_it_is_not_alive(file: str, content: bytes) -> None:
+    Path(file).write_bytes(content)
+
+    is_well, why = read_file(file, NOW, wants_ready=False)
+
+    assert not is_well
+    assert file in why
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: Path(path).symlink_to(path)])
+def test_what_is_no_file_is_not_alive_and_holds_nobody_up(
+    file: str, make: Callable[[str], None]
+) -> None:
+    make(file)
+
+    assert read_file(file, NOW, wants_ready=False)[0] is False
+
+
+def test_where_nothing_new_can_be_made_the_old_beat_is_written_over(file: str) -> None:
+    write_beat(file, beat(why="a long reason"))
+    draft = Path(f"{file}.{os.getpid()}.tmp")
+    (draft / "inside").mkdir(parents=True)  # stands for a full disk: no draft can be made
+
+    for why in ("short", "a reason that is longer than the first one was"):
+        write_beat(file, beat(why=why))
+        assert read_beat(file)["why"] == why
+
+    Path(file).unlink()
+    with pytest.raises(OSError, match="exists"):
+        write_beat(file, beat())
+
+
+def test_a_link_in_the_way_of_the_draft_is_not_followed(tmp_path: Path, file: str) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("data")
+    Path(f"{file}.{os.getpid()}.tmp").symlink_to(precious)
+
+    write_beat(file, beat())
+
+    assert precious.read_text() == "data"
+    assert read_beat(file) == beat()
+
+
+def test_a_link_in_place_of_the_file_is_not_written_over(tmp_path: Path, file: str) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("data")
+    Path(file).symlink_to(precious)
+    (Path(f"{file}.{os.getpid()}.tmp") / "inside").mkdir(parents=True)
+
+    with pytest.raises(OSError, match="exists"):
+        write_beat(file, beat())
+
+    assert precious.read_text() == "data"
+
+
 # -------------------------------------------------------------------------------- the port
 
 
@@ -248,3 +309,22 @@ def test_the_whole_command_line_says_the_same_as_json(file: str) -> None:
 
     assert answer.returncode == 1
     assert json.loads(answer.stdout) == {"well": False, "why": "user code hangs in shardId-0"}
+
+
+def test_a_host_that_is_no_name_is_not_alive() -> None:
+    code, said = run("--port", "1", KCL_HEALTH_HOST="a..b")
+
+    assert code == 1
+    assert said.startswith("nobody answers at a..b:1: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_full_disk_behind_stdout_does_not_make_a_worker_dead(file: str, *, alive: bool) -> None:
+    write_beat(file, beat(at=steady(), alive=alive))
+    command = [sys.executable, "-m", "kcl_py.health", "--file", file]
+    with Path("/dev/full").open("w") as full:
+        full_code = subprocess.run(command, stdout=full, check=False).returncode
+    closed = subprocess.Popen(["sh", "-c", 'exec "$@" >&-', "sh", *command])
+
+    assert full_code == closed.wait() == (0 if alive else 1)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kcl_py.errors import ConfigError
 from kcl_py.health.beat import steady
@@ -16,10 +22,42 @@ PATIENCE = 10.0
 LARGE = "x" * 5_000_000
 
 
+others_answered = threading.Event()
+
+
+def pieces() -> Iterator[str]:
+    for _ in range(1_000_000):
+        yield "more,"
+        if others_answered.is_set():
+            break
+
+
+def breaks() -> Iterator[str]:
+    yield "one,"
+    raise ValueError("secret")
+
+
+def fails() -> Iterator[str]:
+    raise ValueError("secret")
+    yield ""
+
+
+ANSWERS: dict[str, Callable[[], Answer]] = {
+    "/well": lambda: Answer(200, "yes\n"),
+    "/large": lambda: Answer(200, LARGE),
+    "/odd": lambda: Answer(200, "\udc80\n"),
+    "/pieces": lambda: Answer(200, pieces()),
+    "/short": lambda: Answer(200, iter(("one,", "two"))),
+    "/breaks": lambda: Answer(200, breaks()),
+    "/fails": lambda: Answer(200, fails()),
+}
+
+
 def answer(path: str) -> Answer | None:
     if path == "/raises":
         raise ValueError("secret")
-    return {"/well": Answer(200, "yes\n"), "/large": Answer(200, LARGE)}.get(path)
+    give = ANSWERS.get(path)
+    return None if give is None else give()
 
 
 class Jumps:
@@ -153,3 +191,160 @@ def test_nothing_is_left_open_after_the_end(server: Server) -> None:
 
     with pytest.raises(OSError, match=r"."):
         socket.create_connection(("127.0.0.1", server.port), 1).close()
+
+
+def test_a_long_answer_comes_in_pieces_and_others_are_answered_between(server: Server) -> None:
+    others_answered.clear()
+    with connect(server) as long, ThreadPoolExecutor(1) as pool:
+        long.sendall(b"GET /pieces HTTP/1.1\r\n\r\n")
+        reading = pool.submit(everything, long)
+        try:
+            assert all(ask(server).endswith(b"yes\n") for _ in range(5))
+            assert not reading.done()
+        finally:
+            others_answered.set()
+        got = reading.result(PATIENCE)
+
+    assert b"Transfer-Encoding: chunked" in got
+    assert got.endswith(b"5\r\nmore,\r\n0\r\n\r\n")
+
+
+def test_a_long_answer_of_the_old_protocol_ends_with_its_connection(server: Server) -> None:
+    got = ask(server, b"GET /short HTTP/1.0\r\n\r\n")
+
+    assert b"chunked" not in got
+    assert got.endswith(b"\r\n\r\none,two")
+
+
+def test_what_fails_at_once_has_a_code_and_what_fails_later_has_no_end(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(server, b"GET /fails HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 500 ")
+    got = ask(server, b"GET /breaks HTTP/1.1\r\n\r\n")
+
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert got.endswith(b"4\r\none,\r\n")
+    assert [each.message for each in caplog.records] == ["health.answer_failed"] * 2
+    assert ask(server).endswith(b"yes\n")
+
+
+def test_text_that_cannot_be_encoded_ends_no_server(server: Server) -> None:
+    assert ask(server, b"GET /odd HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\n?\n")
+    assert ask(server).endswith(b"yes\n")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"GET /well HTTP/1.1\r\n\r\n" * 200,
+        b"POST /well HTTP/1.1\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000,
+        b"GET /well HTTP/1.1\r\nCookie: " + b"x" * 60_000 + b"\r\n\r\n",
+    ],
+)
+def test_whoever_says_more_than_is_heard_gets_its_answer_all_the_same(
+    server: Server, asked: bytes
+) -> None:
+    with connect(server) as sock:
+        sock.sendall(asked)
+        got = b""
+        while part := sock.recv(65536):  # a connection that is reset would raise
+            got += part
+
+    assert got.count(b"HTTP/1.1 ") == 1
+
+
+def test_whoever_never_hangs_up_is_dropped(server: Server, clock: Jumps) -> None:
+    with connect(server) as sock:
+        sock.sendall(b"GET /well HTTP/1.1\r\n\r\n")
+        assert everything(sock).endswith(b"yes\n")
+        assert len(server._clients) == 1
+        clock.ahead = CLIENT_SECONDS + 1
+        assert ask(server).endswith(b"yes\n")
+        clock.ahead *= 2
+        while server._clients:
+            ask(server)
+            clock.ahead += CLIENT_SECONDS
+
+
+def test_whoever_goes_on_talking_is_not_heard_for_ever(server: Server) -> None:
+    def talk(sock: socket.socket) -> None:
+        while True:
+            sock.sendall(b"x" * 65536)
+
+    with connect(server) as sock:
+        sock.sendall(b"GET /well HTTP/1.1\r\n\r\n")
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):
+            talk(sock)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_process_holds_neither_port_nor_connection(server: Server) -> None:
+    go_on, gone = os.pipe()
+    with connect(server) as sock:
+        sock.sendall(b"GET /we")
+        ask(server)  # by now it was accepted
+        child = os.fork()
+        if child == 0:
+            os.close(gone)
+            os.read(go_on, 1)
+            os._exit(0)
+        try:
+            server.close()
+            assert everything(sock) == b""
+            Server("127.0.0.1", server.port, answer, steady).close()
+        finally:
+            os.close(gone)
+            os.close(go_on)
+            os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "no.such.host.invalid"])
+def test_a_host_that_is_no_name_is_a_clear_error(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be listened on .*; set health\.host to"):
+        Server(host, 0, answer, steady)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
+@given(asked=st.binary(max_size=300) | st.from_regex(rb"(GET|HEAD|PUT) /\w* HTTP/[0-9.]*(\r?\n)+"))
+def test_no_bytes_end_the_server(server: Server, asked: bytes) -> None:
+    with connect(server) as sock:
+        sock.sendall(asked)
+        sock.shutdown(socket.SHUT_WR)
+        got = everything(sock)
+
+    assert got == b"" or got.startswith(b"HTTP/1.1 ")
+    assert ask(server).endswith(b"yes\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EADDRINUSE, "choose another port, or end whoever has it"),
+        (errno.EACCES, "choose a port from 1024 on"),
+        (errno.EADDRNOTAVAIL, "set health.host to an address of this machine"),
+        (errno.EAFNOSUPPORT, "set health.host to an address of this machine"),
+    ],
+)
+def test_each_reason_not_to_listen_has_its_own_way_out(
+    monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def bind(_sock: socket.socket, _address: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("kcl_py.health.server.socket.socket.bind", bind)
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        Server("127.0.0.1", 80, answer, steady)
+
+
+def test_it_listens_on_the_loopback_of_ipv6_too() -> None:
+    try:
+        server = Server("::1", 0, answer, steady)
+    except ConfigError:
+        pytest.skip("this machine has no IPv6")
+    try:
+        with socket.create_connection(("::1", server.port), PATIENCE) as sock:
+            sock.sendall(b"GET /well HTTP/1.1\r\n\r\n")
+            assert everything(sock).endswith(b"yes\n")
+    finally:
+        server.close()

@@ -248,3 +248,15 @@ def test_a_fraction_is_what_was_used_of_what_was_allowed(
 )
 def test_what_cannot_be_compared_is_nothing(before: Figure, after: Figure, seconds: float) -> None:
     assert fraction_between(before, after, seconds) is None
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400, "-5"])
+def test_a_number_that_is_none_is_no_figure(number: str) -> None:
+    used = f'{{"cpu_stats": {{"cpu_usage": {{"total_usage": {number}}}}}}}'
+    with pytest.raises(NoAnswer):
+        parse_cpu_seconds(f'{{"a": {used}}}')
+
+    limit = None
+    with contextlib.suppress(NoAnswer):
+        limit = parse_cpu_limit(f'{{"Limits": {{"CPU": {number}}}}}')
+    assert limit is None

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from kcl_py.cli.running.notifying import Notifying, Silence, without_systemd
 from kcl_py.hosts.systemd import (
+    FEED_SECONDS_MIN,
+    STATUS_INTERVAL_SECONDS,
     Address,
     Notifier,
     SystemdNotifier,
     address_of,
+    pause_of,
     status_line,
 )
 from kcl_py.records import Position
@@ -245,3 +248,35 @@ def test_without_a_watchdog_the_processes_are_left_alone(tmp_path: Path) -> None
 
     assert Notifying(Address("/x", None), tmp_path).environment_of(0, env) == {"X": "y"}
     assert without_systemd(env) == {"X": "y"}
+
+
+@given(st.none() | st.floats(1e-6, 1e15))
+def test_no_watchdog_is_so_short_that_the_worker_is_asked_all_the_time(
+    watchdog: float | None,
+) -> None:
+    pause = pause_of(watchdog)
+
+    assert FEED_SECONDS_MIN <= pause <= STATUS_INTERVAL_SECONDS
+    assert watchdog is None or watchdog < 2 * FEED_SECONDS_MIN or pause <= watchdog / 2
+
+
+def test_a_worker_that_cannot_be_asked_for_once_is_asked_again(
+    systemd: Systemd, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kcl_py.hosts.systemd.FEED_SECONDS_MIN", 0.001)
+    bugs = iter([ZeroDivisionError("bug"), ZeroDivisionError("bug")])
+
+    class Clumsy(Worker):
+        def status(self) -> WorkerStatus:
+            for bug in bugs:
+                raise bug
+            return super().status()
+
+    notifier = SystemdNotifier(Address(systemd.path, 0.002))
+    notifier.start(Clumsy())
+    found: list[str] = []
+    while not any(text.startswith("WATCHDOG=1") for text in found):
+        found += systemd.heard()
+    notifier.close()
+
+    assert [record.getMessage() for record in caplog.records] == ["systemd.failed"]

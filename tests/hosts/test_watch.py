@@ -18,7 +18,7 @@ from kcl_py.errors import AccessDenied, KclError
 from kcl_py.hosts.companion import Notices
 from kcl_py.hosts.composing import companions_for, notice_plan
 from kcl_py.hosts.lifecycle import HEARTBEAT_SECONDS, Hook
-from kcl_py.hosts.notices import NoAnswer, Notice
+from kcl_py.hosts.notices import NoAnswer, Notice, parse_instance_action
 from kcl_py.hosts.places import Hints
 from kcl_py.hosts.systemd import SystemdNotifier
 from kcl_py.hosts.watch import NoticeWatch
@@ -468,3 +468,43 @@ def test_a_spot_notice_is_found_through_all_of_it() -> None:
         watch.look()
 
     assert drains == ["drain"]
+
+
+@pytest.mark.parametrize("said", [True, "spot", {"kind": "spot"}])
+def test_what_is_no_notice_is_told_and_the_others_are_asked(
+    said: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch, drains, _ = watch_of(Source("mine", said), Source("spot", Notice("spot", "stop")))
+    watch.look()
+
+    assert drains == ["drain"]
+    assert events(caplog) == ["notices.unanswered", "notice.seen"]
+    assert "is no Notice; return one, or None" in vars(caplog.records[0])["problem"]
+
+
+def test_whatever_a_hook_raises_notices_are_still_watched_and_the_end_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    actions = Actions(fails=ValueError("no endpoint"))  # type: ignore[arg-type]  # what boto3 may raise
+    spot = Source("spot")
+    watch, _, clock = watch_of(
+        Source("lifecycle", TERMINATED), spot, hook=Hook("leave", lambda: actions)
+    )
+    watch.look()
+    clock.at += HEARTBEAT_SECONDS
+    watch.look()
+    watch.look()
+    watch.start()
+    watch.finish()
+
+    assert actions.told == ["heartbeat", "complete"]
+    assert spot.count >= 2
+    assert events(caplog)[-1] == "lifecycle.not_completed"
+    assert vars(caplog.records[-1])["problem"] == "ValueError: no endpoint"
+    assert "notices.broken" not in events(caplog)
+
+
+@pytest.mark.parametrize("action", ["[]", "{}", "null", "5", '["terminate"]'])
+def test_an_action_that_is_no_text_means_nothing(action: str) -> None:
+    with pytest.raises(NoAnswer, match="means nothing here"):
+        parse_instance_action(f'{{"action": {action}}}')

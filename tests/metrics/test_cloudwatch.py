@@ -209,3 +209,38 @@ def test_what_may_have_been_counted_or_is_refused_is_not_sent_again(code: str) -
 
 def test_nothing_is_tried_again_at_the_end() -> None:
     assert put(["Throttling"], lambda: True) is not None
+
+
+PAGE = b"<html><body>Please log in</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "problem"),
+    [
+        (200, {"x-amzn-RequestId": "r-1"}, b"", None),
+        (200, {"Content-Type": "text/html"}, PAGE, "without a request id, as of a proxy"),
+        (200, {"Content-Length": "0"}, b"", "without a request id, as of a proxy"),
+        (200, {"Content-Type": "text/html"}, b"x" * 10_000_000, "without a request id"),
+        (302, {"Location": "/login"}, b"", "cloudwatch:PutMetricData: "),
+        (403, {"Content-Type": "text/html"}, PAGE, "cloudwatch:PutMetricData: "),
+        (500, {}, b"\xff\xfe", "cloudwatch:PutMetricData: "),
+    ],
+)
+def test_the_page_of_a_proxy_is_no_success(
+    status: int, headers: dict[str, str], body: bytes, problem: str | None
+) -> None:
+    made = client()
+
+    class Raw:
+        def stream(self, **_: Any) -> Any:
+            return iter([body])
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        return AWSResponse(request.url, status, HTTPHeaders.from_dict(headers), Raw())
+
+    made.meta.events.register("before-send.cloudwatch.PutMetricData", answer)
+    said = MetricData(made, sleep=lambda _: None).put("mine", [])
+
+    assert (said is None) == (problem is None)
+    assert problem is None or problem in str(said)
+    assert len(str(said)) < 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from kcl_py.core.tallies import ShardTally, TimeTally
 from kcl_py.metrics.catalogue import METRICS
+from kcl_py.metrics.cloudwatch import datum_of
+from kcl_py.metrics.emf import lines_of
 from kcl_py.metrics.points import Collector, Level, Point
-from kcl_py.status import WorkerStatus, idle_status
+from kcl_py.status import Timing, WorkerStatus, idle_status
 from tests.metrics.samples import STATUS, shard
 
 KEYS = ("shardId-0", "shardId-1", "shardId-2")
@@ -163,3 +166,29 @@ def test_a_level_decides_on_dimensions(level: Level, dimensions: set[tuple[str, 
     keys = [(point.metric.cloudwatch, *point.dimensions.items()) for point in points]
     assert len(set(keys)) == len(keys)
     assert {point.metric for point in points} == set(METRICS)
+
+
+@given(st.floats(), st.floats(), st.floats())
+def test_what_is_no_number_costs_nobody_else_its_place(
+    units: float, behind: float, seconds: float
+) -> None:
+    timing = Timing(counts=(1,) * 17, sums=(seconds,) * 17)
+    status = replace(
+        STATUS,
+        dynamodb_read_units=units,
+        shards={"s": shard("s", behind)},
+        calls=dict.fromkeys(STATUS.calls, timing),
+    )
+    collector = Collector("detailed")
+    collector.look(status)
+    points = collector.take(status)
+
+    for _, line in lines_of(points, namespace="n", at=1.0, properties={}):
+        json.loads(line)
+    for point in points:
+        datum = datum_of(point, 1.0)
+        values = [datum.get("Value", 0.0), *datum.get("Values", ())]
+        values += datum.get("StatisticValues", {}).values()
+        assert all(abs(value) <= 2.0**360 for value in values)
+    names = {point.metric.cloudwatch for point in points}
+    assert "RecordsProcessed" in names

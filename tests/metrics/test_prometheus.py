@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -9,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcl_py.metrics.catalogue import METRICS
-from kcl_py.metrics.prometheus import exposition, full_name
+from kcl_py.metrics.prometheus import _number, exposition, exposition_pieces, full_name
 from kcl_py.status import idle_status
-from tests.metrics.samples import STATUS, shard
+from tests.metrics.samples import STATUS, shard, work
 
 # Source: Prometheus' text format 0.0.4.
 SAMPLE = re.compile(
@@ -93,3 +94,22 @@ def test_whatever_names_and_numbers_are_it_stays_the_format(
     ((_, labels),) = lags
     assert {name: plain(value) for name, value in labels} == {"application": app, "shard": key}
     assert list(lags.values()) == [behind]
+
+
+def test_of_many_shards_it_comes_in_pieces_of_a_few_milliseconds() -> None:
+    many = {f"shardId-{number:012d}": work() for number in range(1000)}
+    status = replace(STATUS, work=many)
+    pieces = list(exposition_pieces(status, "greeter"))
+
+    assert "".join(pieces) == exposition(status, "greeter")
+    assert len(pieces) > 30
+    assert max(map(len, pieces)) < 100_000
+
+
+@given(st.floats())
+def test_numbers_are_spelled_as_the_format_wants_them(value: float) -> None:
+    spelled = _number(value)
+
+    assert float(spelled) == value or math.isnan(value)
+    assert not set(spelled) & set(" _")
+    assert math.isfinite(value) or spelled in ("NaN", "+Inf", "-Inf")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -27,9 +29,11 @@ from kcl_py import (
 )
 from kcl_py.companions import Watched
 from kcl_py.local import Engine
+from kcl_py.metrics.emf import Emf
 from kcl_py.metrics.points import Point
-from kcl_py.metrics.publisher import Publisher
-from kcl_py.status import WorkerStatus
+from kcl_py.metrics.publisher import SENDING_SECONDS_MAX, Publisher
+from kcl_py.observers import _to_stdout
+from kcl_py.status import WorkerEvent, WorkerStatus
 from tests.metrics.samples import STATUS
 from tests.metrics.test_cloudwatch import client, sent_by
 
@@ -280,3 +284,70 @@ def test_a_watch_is_what_a_companion_may_ask() -> None:
     watched: Watched = Watch()
 
     assert watched.status() is STATUS
+
+
+class Endless(Sink):
+    """Never comes back before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def send(self, points: Sequence[Point], at: float) -> Iterator[tuple[int, str | None]]:
+        self.has_sent.set()
+        self.go_on.wait(PATIENCE)
+        yield from super().send(points, at)
+
+
+def test_a_sending_that_does_not_end_is_told_and_holds_nobody_up(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kcl_py.metrics.publisher.JOIN_SECONDS", 0.0)
+    ahead = [0.0]
+    sink = Endless()
+    beside = Publisher(
+        lambda worker: sink,
+        level="summary",
+        interval=0.05,
+        now=lambda: time.monotonic() + ahead[0],
+        wall=time.time,
+    )
+    beside.start(Watch())
+    event = WorkerEvent(name="x", at=0.0, lease_key=None, fields={})
+    assert sink.has_sent.wait(PATIENCE)
+    beside.hear(event)
+    assert not caplog.records
+    ahead[0] = SENDING_SECONDS_MAX + 1
+    beside.hear(event)
+    beside.hear(event)
+    beside.close()
+    sink.go_on.set()
+
+    told = [(each.message, each.__dict__["sink"]) for each in caplog.records]
+    assert told == [("metrics.unfinished", "test")] * 2
+
+
+def test_without_a_stdout_each_line_is_told_as_dropped(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    beside = publisher(Sink())
+    beside._worker, beside._sink = Watch(), Emf("mine", _to_stdout, {})
+    beside.publish()
+
+    assert [each.message for each in caplog.records] == ["metrics.dropped"]
+    assert "take another metrics.sink" in caplog.records[0].__dict__["problem"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_disk_that_is_full_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    beside = publisher(Sink())
+    beside._worker, beside._sink = Watch(), Emf("mine", _to_stdout, {})
+    full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", closefd=False)
+    monkeypatch.setattr("sys.stdout", full)
+    beside.publish()
+
+    assert "No space left" in caplog.records[0].__dict__["problem"]
+    os.close(full.fileno())

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from kcl_py.companions import Companion, Watched
 from kcl_py.core.commands import Report
+from kcl_py.shell import reporting
 from kcl_py.shell.reporting import WAITING_MAX, Reporter, log_fields
 from kcl_py.status import WorkerEvent
 from tests.shell.tools import PATIENCE, Crashes
@@ -184,3 +185,33 @@ def test_plain_logging_gets_the_lines_too(
     assert record.getMessage() == (
         "lease.taken why='it expired' lease_key=shardId-1 worker_id=w-1 stream=people"
     )
+
+
+def test_a_companion_that_does_not_end_is_named_even_if_it_holds_up_the_log(
+    make: Callable[..., Reporter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, told = threading.Event(), threading.Event()
+    said: list[tuple[str, str, object]] = []
+
+    class Endless(Heard):
+        def close(self) -> None:
+            release.wait(PATIENCE)
+
+    def write(_reporter: Reporter, name: str, level: str, fields: dict[str, object]) -> None:
+        if name == "companion.unfinished":
+            said.append((level, str(fields["companion"]).rpartition(".")[2], fields["waited"]))
+            told.set()
+            release.wait(PATIENCE)
+
+    monkeypatch.setattr(reporting, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(reporting, "COMPANIONS_SECONDS", 0.0)
+    monkeypatch.setattr(Reporter, "_write", write)
+    reporter = make(None, Endless(), last := Heard())
+    reporter.report(Report("a"))
+    while not told.wait(0.01):
+        reporter.close()  # returns, whatever anybody waits for
+    release.set()
+    reporter._thread.join(PATIENCE)
+
+    assert said[0] == ("warning", "Endless", 0.0)
+    assert last.calls[-1] == "close"

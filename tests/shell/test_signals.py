@@ -157,6 +157,23 @@ def test_sigusr1_dumps_as_often_as_it_comes_and_ends_nothing() -> None:
         assert child.wait(20) == 0
 
 
+def test_a_dump_that_fails_is_told_and_the_next_signal_is_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard = threading.Semaphore(0)
+
+    def dump() -> None:
+        heard.release()
+        raise ZeroDivisionError("bug")
+
+    with dumping_on_signal(dump):
+        for _ in range(3):
+            signal.raise_signal(signal.SIGUSR1)
+            assert heard.acquire(timeout=20)
+
+    assert caplog.records[0].message == "stacks.not_dumped"
+
+
 def test_sigusr1_that_was_left_ignored_is_free() -> None:
     heard = threading.Event()
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)

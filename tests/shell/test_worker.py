@@ -227,3 +227,36 @@ def test_a_stop_while_waiting_for_the_stream_is_a_clean_stop() -> None:
         one.stop(10)
 
         assert one.status().state == "stopped"
+
+
+def test_a_refusal_is_what_is_raised_whatever_those_do_that_are_closed_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Clumsy(Beside):
+        def close(self) -> None:
+            super().close()
+            raise ZeroDivisionError
+
+    calls: list[str] = []
+    one = worker(
+        companions=[Beside("a", calls), Clumsy("b", calls), Beside("c", calls, refuses=True)]
+    )
+    with pytest.raises(ConfigError):
+        one.run()
+
+    assert calls[-2:] == ["b ends", "a ends"]
+    assert [each.message for each in caplog.records] == ["companion.failed"]
+
+
+def test_companions_are_closed_if_the_worker_gets_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("kcl_py.worker.Shell", refuse)
+    calls: list[str] = []
+    with pytest.raises(RuntimeError, match="new thread"):
+        worker(companions=[Beside("a", calls)]).run()
+
+    assert calls[-1] == "a ends"

@@ -228,7 +228,7 @@ def reset_all(world: World, place: Place, way: type[AtTheTable] = AtTheTable) ->
         listed = world.stream.shards()
         return plan_reset(place, rows, listed, {shard.shard_id for shard in listed}).changes
 
-    applying.apply_fencing(world.table.lease_rows, plan)
+    applying.apply_fencing(world.table.lease_rows, plan, lambda change: None)
 
 
 @pytest.mark.parametrize("seed", range(12))

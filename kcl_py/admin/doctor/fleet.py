@@ -92,17 +92,28 @@ def check_leases(evidence: Evidence) -> list[Finding]:
 
 def check_paused(evidence: Evidence) -> list[Finding]:
     """Name shards that wait for somebody to resume them."""
-    paused = [key for key, row in evidence.leases.items() if row.paused and not row.is_finished]
-    if not paused:
-        return []
-    return [
-        problem(
-            "paused shards",
-            f"{some(paused)}: nothing is tried there",
-            f"mend the cause (processor.failed in the log), then `kcl leases resume {paused[0]} "
-            f"--app {evidence.app_name}`",
+    waiting = {key: row for key, row in evidence.leases.items() if not row.is_finished}
+    paused = [key for key, row in waiting.items() if row.paused]
+    halted = [key for key, row in waiting.items() if row.halted and not row.paused]
+    found = []
+    if paused:
+        found.append(
+            problem(
+                "paused shards",
+                f"{some(paused)}: nothing is tried there",
+                f"mend the cause (processor.failed in the log), then `kcl leases resume "
+                f"{paused[0]} --app {evidence.app_name}`",
+            )
         )
-    ]
+    if halted:
+        found.append(
+            warning(
+                "paused shards",
+                f"{some(halted)}: somebody paused them; they fall behind",
+                f"`kcl leases resume {halted[0]} --app {evidence.app_name}` lets them go on",
+            )
+        )
+    return found
 
 
 def check_shards_have_leases(evidence: Evidence) -> list[Finding]:
@@ -136,7 +147,8 @@ def check_shards_have_leases(evidence: Evidence) -> list[Finding]:
             warning(
                 "orphaned leases",
                 f"{some(orphaned)}: the stream has forgotten these shards unread",
-                "what was in them is gone; `kcl leases gc` removes the rows",
+                "what was in them is gone; a worker finds out and ends them, then `kcl leases gc` "
+                "removes the rows",
             )
         )
     return found

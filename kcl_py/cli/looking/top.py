@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.cli.options import Output, Shared
+from kcl_py.errors import Throttled, Unavailable
 
 if TYPE_CHECKING:
     from kcl_py.cli.looking.access import Access, StreamAccess
@@ -81,15 +82,30 @@ def _live(
     try:
         with Live(console=out, screen=True, auto_refresh=False) as live:
             while ends is None or time.monotonic() < ends:
-                _look(view, access)
-                if time.monotonic() - lags_at >= _lag_pause(view):
-                    lags_at = time.monotonic()
-                    _look_at_lags(view, stream, looks)
+                is_due = time.monotonic() - lags_at >= _lag_pause(view)
+                lags_at = time.monotonic() if is_due else lags_at
+                look_again(view, access, stream if is_due else None, looks)
                 live.update(picture(access.table.name, view, looks, time.monotonic()), refresh=True)
                 time.sleep(DRAW_SECONDS)
     except KeyboardInterrupt:
         pass  # how a board ends
     return 0
+
+
+def look_again(view: TableView, access: Access, stream: StreamAccess | None, looks: Looks) -> None:
+    """Look once more; without an answer the board stays as it was, and says so.
+
+    Args:
+        stream: For the lags; None: it is not their time.
+    """
+    try:
+        _look(view, access)
+        if stream is not None:
+            _look_at_lags(view, stream, looks)
+    except (Throttled, Unavailable) as error:
+        looks.trouble = str(error)
+    else:
+        looks.trouble = None
 
 
 def _look(view: TableView, access: Access) -> None:

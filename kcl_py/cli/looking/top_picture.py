@@ -56,12 +56,14 @@ class Looks:
         history: Lags of each shard, the oldest first.
         moved_at: When the checkpoint of a shard was last seen to change, on the clock of the looks.
         seen_at: When it was first seen.
+        trouble: Why the last look brought nothing new; None: it did.
     """
 
     lags: dict[str, float | None] = field(default_factory=dict)
     history: dict[str, deque[float]] = field(default_factory=dict)
     moved_at: dict[str, float] = field(default_factory=dict)
     seen_at: dict[str, float] = field(default_factory=dict)
+    trouble: str | None = None
     _checkpoints: dict[str, object] = field(default_factory=dict)
 
     def see_lags(self, lags: Iterable[ShardLag]) -> None:
@@ -139,6 +141,8 @@ def _heading(
     shards = counted(len(leases) - finished, "shard")
     text.append(f"{shards}, {finished} finished   ", style="not bold")
     text.append(f"lag {duration(looks.longest)}", style=_lag_color(looks.longest))
+    if looks.trouble is not None:
+        text.append(f"\nnothing new: {looks.trouble}", style="red")
     return text
 
 

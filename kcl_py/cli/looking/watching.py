@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
 from kcl_py.cli.looking.table_view import TableView
 from kcl_py.cli.output import say
+from kcl_py.errors import Throttled, Unavailable
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def watch(access: Access, *, seconds: float | None = None) -> TableView:
         if view.all_known and seconds is None:
             break
         time.sleep(LOOK_SECONDS)
-        view.look(SYSTEM_CLOCK.now(), access.rows().values())
+        # Without an answer nobody is called dead: that takes a look after the whole duration.
+        with contextlib.suppress(Throttled, Unavailable):
+            view.look(SYSTEM_CLOCK.now(), access.rows().values())
     return view
 
 

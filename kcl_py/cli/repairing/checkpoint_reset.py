@@ -152,13 +152,16 @@ def _apply(
         floor=int(SYSTEM_CLOCK.wall() * 1000),
         duration=access.config.leases.duration,
     )
+
+    def note(change: Change) -> None:
+        fact = facts.setdefault(change.key, {**_facts(change, None), "effect": "repeats"})
+        fact["done"] = True
+
     if fence:
-        for change in applying.apply_fencing(lambda: lease_rows(access.rows()), plan):
-            fact = facts.setdefault(change.key, {**_facts(change, None), "effect": "repeats"})
-            fact["done"] = True
+        applying.apply_fencing(lambda: lease_rows(access.rows()), plan, note)
         return
     for change in applying.apply(changes, rows):
-        facts[change.key]["done"] = True
+        note(change)
 
 
 # ---------------------------------------------------------------------------------------- deciding

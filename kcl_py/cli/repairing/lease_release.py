@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 60.0
 """A renewal, a drain of up to `leases.handoff_timeout`, and some."""
 
-LOOK_SECONDS: Final = 0.5
-
 
 def release(
     shared: Shared,
@@ -90,53 +88,48 @@ def _taker(view: TableView, owner: str, to: str | None) -> str:
 
 
 def _hand_over(access: Access, row: LeaseRow, owner: str, taker: str) -> int:
-    from kcl_py.admin.releasing import ask, outcome
+    from kcl_py.admin.releasing import Handover
     from kcl_py.admin.troubles import Unsafe
     from kcl_py.cli.output import say
 
     seconds = access.shared.timeout_seconds or PATIENCE_SECONDS
-    new_editor(access).edit(row, lambda now, _nonce: ask(now, owner=owner, taker=taker))
-    say(f"asked {owner} to hand {row.key} to {taker}")
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(LOOK_SECONDS)
-        now = _read(access, row.key)
-        match outcome(now, owner=owner, taker=taker):
-            case "given":
-                say(f"{row.key} was handed over")
-                return ExitCode.OK
-            case "gone":
-                say(f"{row.key} was finished meanwhile")
-                return ExitCode.OK
-            case "kept":
-                raise Unsafe(
-                    f"{owner} keeps {row.key}: without it it would have less than its share, or "
-                    "draining took too long; --fence takes it away nonetheless"
-                )
-            case _:
-                pass
-    _withdraw(access, row.key, owner, taker)
-    raise OutOfTime(
-        f"{owner} has not handed {row.key} over within {seconds:g} s; the request was withdrawn"
+    handover = Handover(
+        editor=new_editor(access),
+        read=lambda: _read(access, row.key),
+        now=time.monotonic,
+        sleep=time.sleep,
     )
+    say(f"asking {owner} to hand {row.key} to {taker}")
+    match handover.run(row, owner=owner, taker=taker, seconds=seconds):
+        case "given":
+            say(f"{row.key} was handed over")
+        case "gone":
+            say(f"{row.key} was finished meanwhile")
+        case "kept":
+            raise Unsafe(
+                f"{owner} keeps {row.key}: without it it would have less than its share, or "
+                "draining took too long; --fence takes it away nonetheless"
+            )
+        case _:
+            raise OutOfTime(
+                f"{owner} has not handed {row.key} over within {seconds:g} s; the request was "
+                "withdrawn"
+            )
+    return ExitCode.OK
 
 
 def _read(access: Access, key: str) -> LeaseRow | None:
     from kcl_py.admin.troubles import table_error
     from kcl_py.core.leases.rows import LeaseRow
+    from kcl_py.errors import Unavailable
 
     found = access.table.read_rows((key,))
     if found.failure is not None:
         raise table_error(found.failure)
+    if not found.rows and not found.absent:
+        raise Unavailable("the lease table did not answer for this row; try again")
     row = next(iter(found.rows), None)
     return row if isinstance(row, LeaseRow) else None
-
-
-def _withdraw(access: Access, key: str, owner: str, taker: str) -> None:
-    """Take the request back; if it was answered just now, that stands."""
-    from kcl_py.core.leases import writes
-
-    access.table.write(writes.withdraw(key, me=taker, victim=owner))
 
 
 def _take_away(access: Access, row: LeaseRow, *, dry_run: bool) -> int:

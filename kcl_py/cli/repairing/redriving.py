@@ -75,8 +75,9 @@ class Redriving:
         finally:
             self._close()
             self._tell(outcome)
-        self._refuse_unknown()
-        return 1 if outcome.failed else 0
+        if not outcome.not_taken_out:
+            self._refuse_unknown()
+        return 1 if outcome.failed or outcome.not_taken_out else 0
 
     def _is_wanted(self, stored: Stored) -> bool:
         self._seen.add(stored.name)
@@ -117,6 +118,10 @@ class Redriving:
             say(f"{name} is no dead letter: {problem}; it is left there")
         for name, problem in outcome.failed.items():
             say(f"{name} was not delivered and is kept: {problem}")
+        for name, problem in outcome.not_taken_out.items():
+            say(f"{name} was delivered, and comes again next time: it is still there ({problem})")
+        if outcome.not_taken_out:
+            say("mend that, and do it again for the others: nothing more was put")
         facts = {"delivered": outcome.delivered, "failed": len(outcome.failed)}
         if self._shared.form is Output.TABLE:
             sys.stdout.write(f"{outcome.delivered} delivered, {len(outcome.failed)} kept\n")

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TypeAlias
 
+from kcl_py._config_observe import PORT_MAX, HealthConfig
 from kcl_py._environment import process_environment
 from kcl_py.cli.errors import ExitCode
 from kcl_py.cli.options import Shared
@@ -26,6 +27,7 @@ from kcl_py.cli.running.notifying import Notifying, address_here, without_system
 from kcl_py.cli.running.ready import read_ready, say_ready
 from kcl_py.cli.running.restarts import Next, Restarts, shown
 from kcl_py.cli.session import make_session
+from kcl_py.errors import ConfigError
 from kcl_py.hosts.composing import NoticePlan, notice_plan
 from kcl_py.hosts.identity import read_hints
 from kcl_py.shell.clock import SYSTEM_CLOCK
@@ -64,6 +66,7 @@ def run_processes(order: Order) -> int:
     order.shared.needed_stream()
     config = order.shared.worker_config()
     _ = order.shared.timeout_seconds
+    prepare_health(config.health, order.count)
     # Asked here, for all: a lifecycle hook must hear of the end of the last one, not of the first.
     plan = notice_plan(
         config, process_environment(), read_hints(), lambda: make_session(order.shared)
@@ -96,6 +99,29 @@ def health_of(shared: Shared, number: int) -> list[str]:
     if health.port:
         given.append(f"--set=health.port={health.port + number}")
     return given
+
+
+def prepare_health(health: HealthConfig, count: int) -> None:
+    """Take away heartbeats that processes left when they were killed; none of ours is there yet.
+
+    One of a single worker, or of a process with a higher number, would be called dead for ever.
+
+    Raises:
+        ConfigError: There are not so many ports.
+    """
+    if health.port and health.port + count - 1 > PORT_MAX:
+        raise ConfigError(
+            f"health.port = {health.port} leaves no port for each of {count} processes; "
+            f"choose one up to {PORT_MAX - count + 1}"
+        )
+    if health.file is None:
+        return
+    directory, name = os.path.split(health.file)
+    with contextlib.suppress(OSError):  # whoever writes there says what is wrong
+        for path in Path(directory or ".").iterdir():
+            first, _, number = path.name.rpartition(".")
+            if path.is_file() and (path.name == name or (first == name and number.isdecimal())):
+                path.unlink()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +203,10 @@ class _Supervisor:
     def _start(self, number: int) -> None:
         # In the main thread: Linux ends a child when the thread ends that started it.
         ready_file = self._ready_file(number)
-        if ready_file is not None:
-            ready_file.unlink(missing_ok=True)
         self._restarts.started(number, SYSTEM_CLOCK.now())
         try:
+            if ready_file is not None:
+                ready_file.unlink(missing_ok=True)
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and package
                 self._command(number),
                 stdin=subprocess.DEVNULL,
@@ -283,11 +309,11 @@ class _Supervisor:
         paths = [self._ready_file(number) for number in sorted(self._running)]
         said = [read_ready(path) for path in paths if path is not None]
         if None not in said and len(said) == self._order.count:
-            if self._order.ready_file is not None:
-                say_ready(self._order.ready_file, {"pid": os.getpid(), "processes": said})
+            self._is_ready_said = True
             if self._systemd is not None:
                 self._systemd.ready()
-            self._is_ready_said = True
+            if self._order.ready_file is not None:
+                say_ready(self._order.ready_file, {"pid": os.getpid(), "processes": said})
 
     def _look_whether_alive(self) -> None:
         if self._systemd is None:

@@ -19,9 +19,10 @@ def say_ready(path: Path, facts: Mapping[str, object]) -> None:
 
 
 def read_ready(path: Path) -> Mapping[str, object] | None:
-    """What a process said; None as long as it has not said all of it."""
-    text = path.read_text(errors="replace") if path.exists() else ""
-    if not text.endswith("\n"):
+    """What a process said; None as long as it has not said all of it, and can be read."""
+    try:
+        text = path.read_text(errors="replace")
+        found = json.loads(text.splitlines()[-1]) if text.endswith("\n") else None
+    except (OSError, ValueError, IndexError, RecursionError):
         return None
-    facts: Mapping[str, object] = json.loads(text.splitlines()[-1])
-    return facts
+    return found if isinstance(found, dict) else None

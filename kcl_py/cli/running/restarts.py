@@ -19,7 +19,11 @@ STEADY_SECONDS: Final = 60.0
 """Whoever ran so long is no longer failing at its start; its next wait is the first one again."""
 
 HOPELESS: Final = frozenset({ExitCode.USAGE, ExitCode.REFUSED})
-"""After these the same happens again until somebody acts. Source: docs/reference/exit-codes.md."""
+"""After these the same happens again until somebody acts. Source: docs/reference/exit-codes.md.
+
+But wrong settings of a command that has run well are a port that was taken meanwhile, a disk that
+is full, or a file that was changed: no reason to end those that run.
+"""
 
 _DOUBLINGS_MAX: Final = 16  # Beyond any limit in here; keeps the number small.
 
@@ -60,6 +64,7 @@ class Restarts:
         """
         self._places = [_Place(due=now) for _ in range(count)]
         self._rng = rng
+        self._has_run_well = False
         self.is_stopping = False
         self.exit_code: int = ExitCode.OK
 
@@ -101,6 +106,9 @@ class Restarts:
         """
         place = self._places[number]
         lasted = now - (now if place.since is None else place.since)
+        self._has_run_well |= any(
+            each.since is not None and now - each.since >= STEADY_SECONDS for each in self._places
+        )
         place.since = None
         if code == 0:
             return Next.DONE
@@ -109,7 +117,7 @@ class Restarts:
             if code != -signal.SIGTERM:
                 self._remember(code)
             return Next.DONE
-        if code in HOPELESS:
+        if code in HOPELESS and not (code == ExitCode.USAGE and self._has_run_well):
             self._remember(code)
             self.stop()
             return Next.GIVEN_UP
