@@ -108,7 +108,7 @@ def test_the_headers_that_clients_use(engine: EngineProcess) -> None:
     assert int(answer.getheader("x-amz-crc32") or 0) == zlib.crc32(body)
     assert len(answer.getheader("x-amzn-RequestId") or "") == 32
     date = parsedate_to_datetime(answer.getheader("Date") or "")
-    assert abs(date.timestamp() - time.time()) < 5
+    assert abs(date.timestamp() - time.time()) < 60
 
 
 @pytest.mark.parametrize(
