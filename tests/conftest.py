@@ -11,6 +11,8 @@ import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.sharing import share
+
 settings.register_profile(
     "repeatable",
     derandomize=True,
@@ -23,21 +25,8 @@ settings.load_profile("repeatable")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Share plain `pytest` among as many processes as there are cores; `-n 0` shares nothing.
-
-    Much of it waits for processes of its own. Whatever is selected runs in one process: what
-    measures times wants the machine for itself, and few tests are not worth a second process.
-    """
-    options = config.option
-    is_plain = (
-        config.args_source is pytest.Config.ArgsSource.TESTPATHS
-        and options.markexpr in config.getini("addopts")
-        and not options.keyword
-        and not options.usepdb
-        and not hasattr(config, "workerinput")  # one of those processes
-    )
-    if is_plain and config.pluginmanager.hasplugin("xdist") and options.numprocesses is None:
-        options.numprocesses, options.dist = "auto", "worksteal"
+    """Share plain `pytest`; `-n 0` shares nothing."""
+    share(config)
 
 
 @pytest.fixture(scope="session", autouse=True)
