@@ -1,4 +1,4 @@
-"""How do all tests run? The same examples every time, and no deadline on a busy machine."""
+"""How do all tests run? The same examples every time, without deadlines, on every core."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.sharing import share
+
 settings.register_profile(
     "repeatable",
     derandomize=True,
@@ -19,6 +21,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share plain `pytest`; `-n 0` shares nothing."""
+    share(config)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -126,7 +126,6 @@ def test_what_is_no_answer_counts_as_none(body: bytes) -> None:
         ),
         (boto.NoCredentialsError(), FailureKind.DENIED, True, "NoCredentialsError"),
     ],
-    ids=str,
 )
 def test_refusals_have_their_meaning(
     answer: Any, kind: FailureKind, passing: object, code: str

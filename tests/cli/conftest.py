@@ -15,6 +15,9 @@ import boto3.session
 import pytest
 
 from kcl_py.cli.main import main
+from kcl_py.local import Engine
+from kcl_py.local.engine import EngineSettings
+from kcl_py.local.kinesis import KinesisSettings
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl, Typed
 
@@ -66,6 +69,14 @@ def engine() -> Iterator[EngineProcess]:
 def slow_engine() -> Iterator[EngineProcess]:
     """An engine in which streams take their time to come and go."""
     with EngineProcess("--transition-seconds", "1") as running:
+        yield running
+
+
+@pytest.fixture
+def parting_engine() -> Iterator[Engine]:
+    """An engine in which a stream that is deleted takes longer than any test."""
+    slow = KinesisSettings(create_seconds=0.01, delete_seconds=3600.0)
+    with Engine.from_settings(EngineSettings(kinesis=slow)) as running:
         yield running
 
 

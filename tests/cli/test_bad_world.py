@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from kcl_py.cli.looking import leases, table_source
+from kcl_py.local import Engine
 from kcl_py.local.process import EngineProcess
 from tests.cli.typed import Kcl
 
@@ -156,7 +157,7 @@ def test_a_stream_that_is_missing(kcl: Kcl, app: Path, at_engine: EngineProcess,
     assert kcl(*run_arguments(name, "nowhere")).failed(3, "nowhere")
 
 
-def slow_kinesis(engine: EngineProcess) -> Any:
+def slow_kinesis(engine: Engine | EngineProcess) -> Any:
     from kcl_py.aws import tools
 
     return tools.make_client(
@@ -165,11 +166,11 @@ def slow_kinesis(engine: EngineProcess) -> Any:
 
 
 def test_a_stream_that_is_being_deleted(
-    kcl: Kcl, app: Path, slow_engine: EngineProcess, monkeypatch: pytest.MonkeyPatch, name: str
+    kcl: Kcl, app: Path, parting_engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    for variable, value in slow_engine.environment.items():
+    for variable, value in parting_engine.environment.items():
         monkeypatch.setenv(variable, value)
-    kinesis = slow_kinesis(slow_engine)
+    kinesis = slow_kinesis(parting_engine)
     kinesis.create_stream(StreamName=name, ShardCount=1)
     kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 0.1})
     kinesis.delete_stream(StreamName=name)

@@ -78,7 +78,8 @@ def test_what_is_skipped_is_said_before_and_nothing_happens_without_a_yes(
 
 
 def test_a_live_fleet_is_refused_and_left_alone(kcl: Kcl, app: App) -> None:
-    with app.worker() as worker:
+    # Not so short that a busy machine alone takes the lease away.
+    with app.worker(duration=10.0) as worker:
         app.put("a")
         eventually(lambda: app.texts() == ["a"])
         token = worker.status().shards[FIRST].fencing_token

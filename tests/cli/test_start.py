@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kcl_py import __main__ as begin
 from kcl_py.local.process import EngineProcess
 from tests.cli.terminal import PATIENCE_SECONDS
 
@@ -49,3 +52,21 @@ def test_a_command_loads_what_it_needs(
     engine: EngineProcess, arguments: tuple[str, ...], needed: set[str]
 ) -> None:
     assert loaded(engine.environment, *arguments) <= needed
+
+
+@pytest.mark.parametrize("command", ["put", "run"])
+def test_only_what_runs_code_of_yours_collects_garbage_as_ever(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_exit: list[object] = []
+    monkeypatch.setattr(sys, "argv", ["kcl", command, "--help"])
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    before = gc.get_threshold()
+    try:
+        assert begin.main() == 0
+        hurries = gc.get_threshold() != before
+    finally:
+        gc.set_threshold(*before)
+
+    assert hurries == (command == "put")
+    assert (gc.freeze in at_exit) == hurries

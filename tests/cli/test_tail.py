@@ -102,6 +102,10 @@ def test_conditions(stream: str, put: Put, kcl: Kcl) -> None:
     assert kcl("tail", *at, "--where", "name").failed(2, "field=value")
 
 
+ZIPPED_JSON = gzip.compress(b"[1]", mtime=0)
+ZIPPED_WORDS = gzip.compress(b"words", mtime=0)
+
+
 @pytest.mark.parametrize(
     ("form", "data", "shown"),
     [
@@ -109,11 +113,11 @@ def test_conditions(stream: str, put: Put, kcl: Kcl) -> None:
         ("auto", "Grüße".encode(), ("Grüße", "text", None)),
         ("auto", b"\x00\xff", ("AP8=", "base64", None)),
         ("auto", b"esc \x1b[2J", ("ZXNjIBtbMko=", "base64", None)),
-        ("auto", gzip.compress(b"[1]"), ([1], "gzip json", None)),
+        ("auto", ZIPPED_JSON, ([1], "gzip json", None)),
         ("auto", b"\x1f\x8bnot gzip \xff", ("H4tub3QgZ3ppcCD/", "base64", None)),
-        ("gzip", gzip.compress(b"words"), ("words", "gzip text", None)),
+        ("gzip", ZIPPED_WORDS, ("words", "gzip text", None)),
         ("gzip", b"words", ("d29yZHM=", "base64", "not gzip, or too large, or cut")),
-        ("gzip", gzip.compress(b"words")[:-1], (..., "base64", "not gzip, or too large, or cut")),
+        ("gzip", ZIPPED_WORDS[:-1], (..., "base64", "not gzip, or too large, or cut")),
         ("json", b"words", ("d29yZHM=", "base64", "not JSON")),
         ("text", b"[1]", ("[1]", "text", None)),
         ("text", b"a\xff", ("Yf8=", "base64", "not UTF-8 text (byte 1)")),

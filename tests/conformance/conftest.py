@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -19,6 +19,7 @@ import pytest
 from botocore.config import Config
 
 from kcl_py.local.process import EngineProcess
+from tests.skips import tell_skips
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -103,7 +104,6 @@ DEVIATIONS = {
 """Test -> what the engine does instead. Of DynamoDB Local 3.x, kinesis-local 0.6.2, moto 5.2.5."""
 
 _names = itertools.count()
-_skipped: Counter[str] = Counter()
 
 
 @pytest.fixture(scope="session")
@@ -137,9 +137,7 @@ def dynamodb_client(request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
 def _client(request: pytest.FixtureRequest, service: Any, variable: str | None) -> Iterator[Any]:
     url = request.getfixturevalue("embedded_url") if variable is None else os.environ.get(variable)
     if not url:
-        why = f"{request.param} is not running: {variable} is not set"
-        _skipped[why] += 1
-        pytest.skip(why)
+        pytest.skip(f"{request.param} is not running: {variable} is not set")
     deviation = DEVIATIONS.get(request.node.name)
     if deviation is not None:
         request.applymarker(pytest.mark.xfail(reason=deviation, strict=True))
@@ -148,8 +146,7 @@ def _client(request: pytest.FixtureRequest, service: Any, variable: str | None) 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name every engine that was left out, in one line each."""
-    for why, count in sorted(_skipped.items()):
-        terminalreporter.write_line(f"skipped {count} conformance tests: {why}")
+    tell_skips(terminalreporter, Path(__file__).parent)
 
 
 @functools.cache

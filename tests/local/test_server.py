@@ -51,7 +51,7 @@ def client_of(engine: EngineProcess, service: Any, source: str = "worker-a", **c
 
 @pytest.fixture(scope="module")
 def dynamodb(process: EngineProcess) -> Iterator[DynamoDBClient]:
-    client: DynamoDBClient = client_of(process, "dynamodb", read_timeout=1)
+    client: DynamoDBClient = client_of(process, "dynamodb")
     client.create_table(
         TableName="leases",
         KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
@@ -84,7 +84,7 @@ def count_up(client: DynamoDBClient, name: str = "a") -> int:
 def call(
     engine: EngineProcess, method: str, path: str, body: bytes = b"", **headers: str
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection(engine.endpoint_url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(engine.endpoint_url.removeprefix("http://"), timeout=60)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
@@ -108,7 +108,7 @@ def test_the_headers_that_clients_use(engine: EngineProcess) -> None:
     assert int(answer.getheader("x-amz-crc32") or 0) == zlib.crc32(body)
     assert len(answer.getheader("x-amzn-RequestId") or "") == 32
     date = parsedate_to_datetime(answer.getheader("Date") or "")
-    assert abs(date.timestamp() - time.time()) < 5
+    assert abs(date.timestamp() - time.time()) < 60
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_bad_request_is_answered_with_an_error(
 
 def test_what_is_not_http_ends_the_connection(engine: EngineProcess) -> None:
     host, _, port = engine.endpoint_url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"hello\r\n\r\n")
 
         assert connection.recv(1000).startswith(b"HTTP/1.1 400")
@@ -158,7 +158,7 @@ def test_requests_in_pieces_and_several_at_once(engine: EngineProcess) -> None:
         b"POST / HTTP/1.1\r\nX-Amz-Target: Kinesis_20131202.ListStreams\r\n"
         b"Content-Length: 2\r\n\r\n{}"
     )
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(one[:30])
         time.sleep(0.05)
         connection.sendall(one[30:] + one + one)
@@ -239,16 +239,18 @@ def test_an_answer_can_be_held_back_beyond_the_clients_patience(
 ) -> None:
     before = count_up(dynamodb)
     engine.set_faults([{"kind": "lost", "count": 1, "seconds": 30.0}])
+    impatient: DynamoDBClient = client_of(engine, "dynamodb", read_timeout=1)
 
     with pytest.raises(ReadTimeoutError):
-        count_up(dynamodb)
+        count_up(impatient)
 
+    impatient.close()
     assert count_up(dynamodb) == before + 2
 
 
 def test_a_delay_holds_up_one_call_only(engine: EngineProcess, dynamodb: DynamoDBClient) -> None:
     count_up(dynamodb)
-    engine.set_faults([{"kind": "delay", "key": KEY, "count": 1, "seconds": 0.3}])
+    engine.set_faults([{"kind": "delay", "key": KEY, "count": 1, "seconds": 1.0}])
     times: dict[str, float] = {}
     began = time.monotonic()
 
@@ -262,7 +264,8 @@ def test_a_delay_holds_up_one_call_only(engine: EngineProcess, dynamodb: DynamoD
     for thread in threads:
         thread.join()
 
-    assert times["a"] >= 0.3 > times["b"]
+    assert list(times) == ["b", "a"]
+    assert times["a"] >= 1.0
 
 
 def test_one_worker_can_be_cut_off(engine: EngineProcess, dynamodb: DynamoDBClient) -> None:

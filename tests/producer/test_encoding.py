@@ -97,7 +97,6 @@ CIRCLE.append(CIRCLE)
         ({"a": "\ud800"}, "$.a is of the type str"),
         (CIRCLE, "is nested too deep, or holds itself"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_written_is_named_without_its_value(value: Any, said: str) -> None:
     with pytest.raises(RecordRefused) as caught:

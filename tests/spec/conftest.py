@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -32,17 +32,27 @@ def check_case(case: Run | Mutant, mark: str) -> Verdict:
 
 @pytest.fixture(scope="session")
 def tlc(request: pytest.FixtureRequest) -> Iterator[Check]:
-    """Give the verdict on a case; those of the tests that follow are worked out meanwhile."""
-    started: list[tuple[Run | Mutant, Future[Verdict]]] = []
+    """Give the verdict on a case; those of the tests that follow are worked out meanwhile.
+
+    Where the suite is shared among processes, nobody knows which tests come to which one; there
+    these processes are what runs at the same time.
+    """
+    cases = [*_cases(request.session)]
+    if hasattr(request.config, "workerinput"):
+        yield lambda case: next(check_case(*known) for known in cases if known[0] is case)
+        return
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for item in request.session.items:
-            if isinstance(item, pytest.Function) and "tlc" in item.fixturenames:
-                case = item.callspec.params["case"]
-                assert isinstance(case, Run | Mutant)
-                marks = [mark for mark in SECONDS_MAX if item.get_closest_marker(mark)]
-                started.append((case, pool.submit(check_case, case, marks[0])))
+        started = [(case, pool.submit(check_case, case, mark)) for case, mark in cases]
         yield lambda case: next(future for known, future in started if known is case).result()
         pool.shutdown(cancel_futures=True)
+
+
+def _cases(session: pytest.Session) -> Iterator[tuple[Run | Mutant, str]]:
+    for item in session.items:
+        if isinstance(item, pytest.Function) and "tlc" in item.fixturenames:
+            case = item.callspec.params["case"]
+            assert isinstance(case, Run | Mutant)
+            yield case, next(mark for mark in SECONDS_MAX if item.get_closest_marker(mark))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -24,7 +24,7 @@ class Hunt:
 
     Attributes:
         name: Of the planted bug.
-        seed: The first that caught it; None: it survived.
+        seed: The first tried that caught it; None: it survived.
         invariant: What saw it.
         message: What it said.
         seeds: Worlds that it took, the one that caught it included.
@@ -46,16 +46,17 @@ class Hunt:
         return self.seed is None
 
 
-def hunt(mutant: Mutant, *, within: int | None = None) -> Hunt:
+def hunt(mutant: Mutant, *, within: int | None = None, first: int | None = None) -> Hunt:
     """Try seeds from 0 on until one catches the bug that passes without it.
 
     Args:
         mutant: The bug.
         within: Most seeds to try; None: as many as the bug states.
+        first: Of these seeds the one to begin with, such as one that caught it before.
     """
     began, seconds = perf_counter(), 0.0
     most = mutant.within if within is None else within
-    for seed in range(most):
+    for worlds, seed in enumerate(sorted(range(most), key=lambda seed: seed != first), start=1):
         with mutant.planted():
             run = mutant.arena.run(seed)
         seconds += run.seconds
@@ -68,7 +69,7 @@ def hunt(mutant: Mutant, *, within: int | None = None) -> Hunt:
             seed=seed,
             invariant=caught_by(run.failure),
             message=str(run.failure),
-            seeds=seed + 1,
+            seeds=worlds,
             virtual_seconds=seconds,
             real_seconds=perf_counter() - began,
         )
