@@ -1,190 +1,227 @@
-"""Is the Terraform module well formed, does it plan what it should, and does an apply make it?
+"""Are the Terraform modules well formed, do they grant what they should, and does an apply make it?
 
 Needs `terraform`, and its provider in a folder that KCL_TEST_TERRAFORM_PROVIDERS names
-(`.ci/deploy install` looks for one); the apply goes to moto, as in `test_stacks.py`.
+(`.ci/deploy install` looks for one). What is applied are the blocks of the how-to pages, as they
+are written, and it goes to moto, as in `test_stacks.py`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3.session
 import pytest
 
-from kcl_py.iam import Role, Scope, policy
-from tests.deploy.files import DEPLOY, ran
-
-MODULE = DEPLOY / "terraform"
-MOTO = os.environ.get("KCL_TEST_MOTO")
-PROVIDERS = os.environ.get("KCL_TEST_TERRAFORM_PROVIDERS")
-STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"
-KEY = "arn:aws:kms:eu-west-1:123456789012:key/0a1b"
-SERVICES = ("applicationautoscaling", "cloudwatch", "dynamodb", "ec2", "ecs", "iam", "logs", "sts")
-
-needs_terraform = pytest.mark.skipif(
-    shutil.which("terraform") is None, reason="terraform is not installed"
+from tests.deploy.files import DEPLOY
+from tests.deploy.moto_front import front_of
+from tests.deploy.terraform import (
+    MODULES,
+    MOTO,
+    Terraform,
+    needs_moto,
+    needs_provider,
+    needs_terraform,
+    resources,
 )
-needs_provider = pytest.mark.skipif(
-    PROVIDERS is None, reason="KCL_TEST_TERRAFORM_PROVIDERS names no folder of providers"
-)
+from tests.docs.pages import DOCS, blocks_of
 
+NOT_IN_MOTO: Final = """\
+resource "aws_iam_role_policy_attachment" "execution" {
+  policy_arn = "ANY_POLICY"
+}
+"""
+"""moto has none of the policies that AWS manages; one in the account itself stands in."""
 
-class Terraform:
-    """The module in a folder of its own, with a provider that asks nobody who it is."""
+MAY_BE_DELETED: Final = """\
+variable "deletion_protection" {
+  default = false
+}
+"""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "module"
-        shutil.copytree(MODULE, self.folder)
-        config = folder / "terraformrc"
-        mirror = f'provider_installation {{ filesystem_mirror {{ path = "{PROVIDERS}" }} }}\n'
-        config.write_text("" if PROVIDERS is None else mirror, encoding="utf-8")
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "TF_CLI_CONFIG_FILE": str(config),
-            "TF_IN_AUTOMATION": "1",
-            "CHECKPOINT_DISABLE": "1",
-        }
-
-    def __call__(self, *arguments: str) -> str:
-        command = ["terraform", *arguments]
-        done = ran(command, cwd=self.folder, env=self.environment)
-        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-        return done.stdout
-
-    def configure(self, endpoint: str) -> None:
-        """Lead the provider to this address and no other."""
-        endpoints = "\n".join(f'    {name} = "{endpoint}"' for name in SERVICES)
-        (self.folder / "provider.tf").write_text(
-            'provider "aws" {\n  region = "eu-west-1"\n  access_key = "local"\n'
-            '  secret_key = "local"\n  skip_credentials_validation = true\n'
-            "  skip_requesting_account_id = true\n  skip_metadata_api_check = true\n"
-            f"  skip_region_validation = true\n  max_retries = 1\n"
-            f"  endpoints {{\n{endpoints}\n  }}\n}}\n",
-            encoding="utf-8",
-        )
-
-    def planned(self, **given: Any) -> dict[str, Any]:
-        """Resources by address, as they are planned."""
-        self.give(**given)
-        self("plan", "-input=false", "-no-color", "-out=plan")
-        told = json.loads(self("show", "-json", "plan"))
-        root = told["planned_values"]["root_module"]
-        return {each["address"]: each["values"] for each in root["resources"]}
-
-    def give(self, **given: Any) -> None:
-        needed = {
-            "app_name": "orders-app",
-            "stream_arn": STREAM,
-            "image": "image@sha256:0",
-            "processor": "people:Greeter",
-            "vpc_id": "vpc-1",
-            "subnet_ids": ["subnet-1"],
-        }
-        text = json.dumps({**needed, **given})
-        (self.folder / "terraform.tfvars.json").write_text(text, encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    made = Terraform(tmp_path_factory.mktemp("terraform"))
-    made("init", "-input=false", "-no-color")
-    return made
+TABLE: Final = {"module.table.aws_dynamodb_table.leases"}
+ALARMS: Final = {
+    "module.alarms.aws_cloudwatch_dashboard.this",
+    "module.alarms.aws_cloudwatch_metric_alarm.lag_is_high",
+    "module.alarms.aws_cloudwatch_metric_alarm.nobody_reads",
+    "module.alarms.aws_cloudwatch_metric_alarm.records_may_be_lost",
+    "module.alarms.aws_cloudwatch_metric_alarm.stream_is_throttled",
+    "module.alarms.aws_cloudwatch_metric_alarm.table_is_throttled",
+    "module.alarms.aws_cloudwatch_metric_alarm.workers_are_unhealthy",
+}
+ECS: Final = {
+    "module.orders.aws_appautoscaling_policy.in",
+    "module.orders.aws_appautoscaling_policy.out",
+    "module.orders.aws_appautoscaling_target.tasks",
+    "module.orders.aws_cloudwatch_log_group.workers",
+    "module.orders.aws_cloudwatch_metric_alarm.idle",
+    "module.orders.aws_cloudwatch_metric_alarm.lag",
+    "module.orders.aws_ecs_cluster.this",
+    "module.orders.aws_ecs_cluster_capacity_providers.this",
+    "module.orders.aws_ecs_service.workers",
+    "module.orders.aws_ecs_task_definition.worker",
+    "module.orders.aws_iam_role.execution",
+    "module.orders.aws_iam_role.worker",
+    "module.orders.aws_iam_role_policy.worker",
+    "module.orders.aws_iam_role_policy_attachment.execution",
+    "module.orders.aws_security_group.workers",
+}
+EC2: Final = {
+    "module.orders.aws_autoscaling_group.workers",
+    "module.orders.aws_autoscaling_lifecycle_hook.drain",
+    "module.orders.aws_autoscaling_policy.in",
+    "module.orders.aws_autoscaling_policy.out",
+    "module.orders.aws_cloudwatch_metric_alarm.idle",
+    "module.orders.aws_cloudwatch_metric_alarm.lag",
+    "module.orders.aws_iam_instance_profile.worker",
+    "module.orders.aws_iam_role.worker",
+    "module.orders.aws_iam_role_policy.boot",
+    "module.orders.aws_iam_role_policy.worker",
+    "module.orders.aws_launch_template.workers",
+    "module.orders.aws_security_group.workers",
+}
+MADE: Final = {
+    "deploy-on-ecs.md": TABLE | ECS | ALARMS,
+    "deploy-on-ec2.md": TABLE | EC2,
+}
+"""By the blocks of each page."""
 
 
 @needs_terraform
-def test_it_is_written_as_terraform_writes_it(tmp_path: Path) -> None:
+def test_modules_are_written_as_terraform_writes_them(tmp_path: Path) -> None:
     assert Terraform(tmp_path)("fmt", "-check", "-diff", "-recursive", "-no-color") == ""
+
+
+def test_all_modules_are_tried_here() -> None:
+    assert {path.name for path in (DEPLOY / "terraform").iterdir()} == set(MODULES)
 
 
 @needs_terraform
 @needs_provider
 @pytest.mark.deploy
-class TestWithItsProvider:
-    def test_it_is_valid(self, terraform: Terraform) -> None:
-        assert json.loads(terraform("validate", "-json"))["diagnostics"] == []
+@pytest.mark.parametrize("module", MODULES)
+def test_its_own_tests_pass(tmp_path: Path, module: str) -> None:
+    terraform = Terraform(tmp_path)
+    place = terraform.modules / module
+    terraform.init(place)
 
-    def test_its_own_tests_pass(self, terraform: Terraform) -> None:
-        said = terraform("test", "-no-color")
-
-        assert "3 passed, 0 failed" in said
-
-    @pytest.mark.parametrize(("create", "key"), [(False, None), (True, KEY)])
-    def test_tasks_may_do_what_a_worker_needs_and_no_more(
-        self, terraform: Terraform, *, create: bool, key: str | None
-    ) -> None:
-        terraform.configure("http://127.0.0.1:9")
-        planned = terraform.planned(
-            create_table=create, make_table=not create, stream_key_arn=key, table_key_arn=key
-        )
-
-        granted = json.loads(planned["aws_iam_role_policy.worker"]["policy"])
-        scope = Scope(
-            stream_arn=STREAM,
-            table="orders-app",
-            create_table=create,
-            stream_key=key,
-            table_key=key,
-            metrics="orders-app",
-        )
-        assert granted == policy(Role.WORKER, scope)
-        assert ("aws_dynamodb_table.leases[0]" in planned) is not create
-
-    @pytest.mark.skipif(MOTO is None, reason="moto: KCL_TEST_MOTO is not set")
-    def test_an_apply_makes_it_and_a_destroy_takes_it_away(self, terraform: Terraform) -> None:
-        assert MOTO is not None
-        session: Any = boto3.session.Session("local", "local", region_name="eu-west-1")
-        ec2 = session.client("ec2", endpoint_url=MOTO)
-        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-        subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-        terraform.configure(MOTO)
-        name = f"app-{uuid.uuid4().hex[:8]}"
-        terraform.give(app_name=name, vpc_id=vpc, subnet_ids=[subnet], deletion_protection=False)
-        # moto has none of the policies that AWS manages; the same name, in the account itself.
-        iam = session.client("iam", endpoint_url=MOTO)
-        arn = iam.create_policy(PolicyName=name, PolicyDocument=ANY_POLICY)["Policy"]["Arn"]
-        (terraform.folder / "moto_override.tf").write_text(
-            'resource "aws_iam_role_policy_attachment" "execution" {\n'
-            f'  policy_arn = "{arn}"\n}}\n',
-            encoding="utf-8",
-        )
-
-        terraform("apply", "-auto-approve", "-input=false", "-no-color", *TARGETS)
-        try:
-            state = json.loads(terraform("show", "-json"))["values"]["root_module"]["resources"]
-            assert {each["address"] for each in state} == MADE
-        finally:
-            said = terraform("destroy", "-auto-approve", "-input=false", "-no-color")
-        assert f"{len(MADE)} destroyed" in said
+    assert json.loads(terraform("validate", "-json", at=place))["diagnostics"] == []
+    said = terraform("test", "-no-color", at=place)
+    runs = (place / "tests" / f"{module}.tftest.hcl").read_text(encoding="utf-8").count('run "')
+    assert f"{runs} passed, 0 failed" in said
 
 
-ANY_POLICY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}],
-    }
-)
+# ------------------------------------------------------------------------------------------- apply
 
-MADE = {
-    "aws_cloudwatch_log_group.workers",
-    "aws_cloudwatch_metric_alarm.lag_is_high",
-    "aws_cloudwatch_metric_alarm.nobody_reads",
-    "aws_dynamodb_table.leases[0]",
-    "aws_ecs_cluster.this",
-    "aws_ecs_cluster_capacity_providers.this",
-    "aws_ecs_service.workers",
-    "aws_ecs_task_definition.worker",
-    "aws_iam_role.execution",
-    "aws_iam_role.worker",
-    "aws_iam_role_policy.worker",
-    "aws_iam_role_policy_attachment.execution",
-    "aws_security_group.workers",
-}
-"""All but the scaling and its two alarms: moto answers 500 to ListTagsForResource of a target."""
 
-TARGETS = [f"-target={address}" for address in sorted(MADE)]
+class Page:
+    """What somebody has who copies a page's blocks and fills in what is theirs."""
+
+    def __init__(self, name: str, folder: Path, moto: str) -> None:
+        self.name, self.moto = name, moto
+        self.app = f"app-{uuid.uuid4().hex[:8]}"
+        self.session: Any = boto3.session.Session("local", "local", region_name="eu-west-1")
+        [block] = [each.text for each in blocks_of(DOCS / "how-to" / name) if each.kind == "hcl"]
+        self.terraform = Terraform(folder, self.filled(block))
+        overrides = {"ecs": self.any_policy(), "table": MAY_BE_DELETED}
+        for module, text in overrides.items():
+            file = self.terraform.modules / module / "moto_override.tf"
+            file.write_text(text, encoding="utf-8")
+        self.state: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service, endpoint_url=self.moto)
+
+    def filled(self, text: str) -> str:
+        ec2 = self.client("ec2")
+        subnets = ec2.describe_subnets()["Subnets"]
+        fills = {
+            '"orders-app"': f'"{self.app}"',
+            "vpc-ID": ec2.describe_vpcs()["Vpcs"][0]["VpcId"],
+            '"subnet-ID", "subnet-ID"': f'"{subnets[0]["SubnetId"]}", "{subnets[1]["SubnetId"]}"',
+            '"BUCKET"': '"bucket"',
+            '"ARN"': '"arn:aws:sns:eu-west-1:111122223333:pager"',
+        }
+        for placeholder, value in fills.items():
+            text = text.replace(placeholder, value)
+        return text
+
+    def any_policy(self) -> str:
+        statement = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam = self.client("iam")
+        made = iam.create_policy(PolicyName=self.app, PolicyDocument=document)["Policy"]
+        return NOT_IN_MOTO.replace("ANY_POLICY", made["Arn"])
+
+    def apply(self, front: str) -> None:
+        self.terraform.configure(self.moto, applicationautoscaling=front)
+        self.terraform.init()
+        self.terraform("apply", "-auto-approve", "-input=false", "-no-color")
+        self.state = self.terraform.state()
+
+    def destroy(self) -> str:
+        return self.terraform("destroy", "-auto-approve", "-input=false", "-no-color")
+
+    def one(self, kind: str) -> Any:
+        """The only resource of a kind, as it was made."""
+        [found] = [each for name, each in self.state.items() if f".{kind}." in name]
+        return found
+
+
+@needs_terraform
+@needs_provider
+@needs_moto
+@pytest.mark.deploy
+def test_the_blocks_of_the_pages_make_what_they_say_and_take_it_away(tmp_path: Path) -> None:
+    """Both at once, since the provider mostly waits."""
+    assert MOTO is not None
+    pages = [Page(name, tmp_path / name, MOTO) for name in MADE]
+    with front_of(MOTO) as front, ThreadPoolExecutor() as pool:
+        for each in [pool.submit(page.apply, front) for page in pages]:
+            each.result()
+        ecs, ec2 = pages
+        check_ecs(ecs)
+        check_ec2(ec2)
+        said = [each.result() for each in [pool.submit(page.destroy) for page in pages]]
+
+    for page, words in zip(pages, said, strict=True):
+        assert set(page.state) == MADE[page.name]
+        assert f"{len(page.state)} destroyed" in words
+
+
+def check_ecs(page: Page) -> None:
+    cluster, service = page.one("aws_ecs_cluster")["name"], page.one("aws_ecs_service")["name"]
+    [running] = page.client("ecs").describe_services(cluster=cluster, services=[service])[
+        "services"
+    ]
+    assert running["desiredCount"] == 2
+    place = {"ServiceNamespace": "ecs", "ResourceId": f"service/{cluster}/{service}"}
+    scaling = page.client("application-autoscaling")
+    steps = [
+        step["ScalingAdjustment"]
+        for each in scaling.describe_scaling_policies(**place)["ScalingPolicies"]
+        for step in each["StepScalingPolicyConfiguration"]["StepAdjustments"]
+    ]
+    assert sorted(steps) == [-1, 1, 3]
+    alarms = page.client("cloudwatch").describe_alarms(AlarmNamePrefix=page.app)["MetricAlarms"]
+    assert len(alarms) == 8
+
+
+def check_ec2(page: Page) -> None:
+    name = {"AutoScalingGroupName": page.one("aws_autoscaling_group")["name"]}
+    scaling = page.client("autoscaling")
+    [hook] = scaling.describe_lifecycle_hooks(**name)["LifecycleHooks"]
+    assert (hook["HeartbeatTimeout"], hook["DefaultResult"]) == (180, "CONTINUE")
+    policies = scaling.describe_policies(**name)["ScalingPolicies"]
+    steps = [step["ScalingAdjustment"] for each in policies for step in each["StepAdjustments"]]
+    assert sorted(steps) == [-1, 1, 3]
+    [version] = page.client("ec2").describe_launch_template_versions(
+        LaunchTemplateId=page.one("aws_launch_template")["id"]
+    )["LaunchTemplateVersions"]
+    data = version["LaunchTemplateData"]
+    assert data["ImageId"].startswith("ami-")
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+    assert page.one("aws_iam_instance_profile")["role"] == page.one("aws_iam_role")["name"]
