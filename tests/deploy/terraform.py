@@ -45,14 +45,11 @@ needs_moto = pytest.mark.skipif(MOTO is None, reason="moto: KCL_TEST_MOTO is not
 
 
 class Terraform:
-    """A configuration of whoever uses the modules, and `terraform` in it."""
+    """A folder with the configuration of whoever uses the modules, and `terraform` in it."""
 
-    def __init__(self, folder: Path, main: str = "") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("ec2", "terraform"):
-            leave = shutil.ignore_patterns(".terraform*")
-            shutil.copytree(DEPLOY / name, folder / "deploy" / name, ignore=leave)
-        (folder / "main.tf").write_text(main, encoding="utf-8")
+        folder.mkdir(exist_ok=True)
         config = folder / "terraformrc"
         mirror = f'provider_installation {{ filesystem_mirror {{ path = "{PROVIDERS}" }} }}\n'
         config.write_text("" if PROVIDERS is None else mirror, encoding="utf-8")
@@ -64,17 +61,22 @@ class Terraform:
             "CHECKPOINT_DISABLE": "1",
         }
 
-    @property
-    def modules(self) -> Path:
-        return self.folder / "deploy" / "terraform"
-
-    def __call__(self, *arguments: str, at: Path | None = None) -> str:
+    def __call__(self, *arguments: str, at: str = "") -> str:
         command = ["terraform", *arguments]
-        done = ran(command, cwd=at or self.folder, env=self.environment)
+        done = ran(command, cwd=self.folder / at, env=self.environment)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return done.stdout
 
-    def init(self, at: Path | None = None) -> None:
+    def add(self, name: str, text: str) -> Path:
+        """Call this from the root, in a folder that looks like a clone; returns the modules' place."""
+        place = self.folder / name
+        copy_deploy(place)
+        (place / "main.tf").write_text(text, encoding="utf-8")
+        with (self.folder / "main.tf").open("a", encoding="utf-8") as root:
+            root.write(f'module "{name}" {{\n  source = "./{name}"\n}}\n')
+        return place / "deploy" / "terraform"
+
+    def init(self, at: str = "") -> None:
         self("init", "-input=false", "-no-color", at=at)
 
     def configure(self, endpoint: str, **others: str) -> None:
@@ -97,10 +99,12 @@ class Terraform:
         told: dict[str, Any] = json.loads(self("show", "-json", "plan"))
         return told
 
-    def state(self) -> dict[str, Any]:
-        """Resources by address, as they were made."""
-        told = json.loads(self("show", "-json"))
-        return dict(resources(told["values"]["root_module"]))
+
+def copy_deploy(place: Path) -> None:
+    """What the modules are and read, as in a clone of this repository."""
+    for name in ("ec2", "terraform"):
+        leave = shutil.ignore_patterns(".terraform*")
+        shutil.copytree(DEPLOY / name, place / "deploy" / name, ignore=leave)
 
 
 def resources(module: dict[str, Any]) -> Iterator[tuple[str, Any]]:
