@@ -1,4 +1,4 @@
-"""What does Terraform ask of Application Auto Scaling that moto has not? After tags; there are none.
+"""What does Terraform ask Application Auto Scaling that moto does not know? Tags; there are none.
 
 A door in front of moto: that one question is answered here, and all others are passed on.
 """
@@ -29,9 +29,7 @@ def front_of(moto: str) -> Iterator[str]:
             if self.headers["X-Amz-Target"].endswith(".ListTagsForResource"):
                 self.answer(200, b'{"Tags": {}}')
                 return
-            connection = http.client.HTTPConnection(
-                urlsplit(moto).netloc, timeout=PATIENCE_SECONDS
-            )
+            connection = http.client.HTTPConnection(urlsplit(moto).netloc, timeout=PATIENCE_SECONDS)
             headers = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
             connection.request("POST", self.path, body, headers)
             said = connection.getresponse()

@@ -60,7 +60,9 @@ class Account:
     def filled(self, page: str, text: str) -> str:
         """A block with what its reader has to know."""
         ec2 = self.client("ec2")
-        subnets: Iterator[str] = iter(each["SubnetId"] for each in ec2.describe_subnets()["Subnets"])
+        subnets: Iterator[str] = iter(
+            each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]
+        )
         vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         text = re.sub(r"\bsubnet-ID\b", lambda _: next(subnets), text)
         for placeholder, value in (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ class Terraform:
         return done.stdout
 
     def add(self, name: str, text: str) -> Path:
-        """Call this from the root, in a folder that looks like a clone; returns the modules' place."""
+        """Call this from the root, in a folder like a clone; return where the modules are."""
         place = self.folder / name
         copy_deploy(place)
         (place / "main.tf").write_text(text, encoding="utf-8")
@@ -81,9 +81,7 @@ class Terraform:
 
     def configure(self, endpoint: str, **others: str) -> None:
         """Lead the provider to this address, that of some services to others, and nowhere else."""
-        endpoints = "\n".join(
-            f'    {name} = "{others.get(name, endpoint)}"' for name in SERVICES
-        )
+        endpoints = "\n".join(f'    {name} = "{others.get(name, endpoint)}"' for name in SERVICES)
         (self.folder / "provider.tf").write_text(
             'provider "aws" {\n  region = "eu-west-1"\n  access_key = "local"\n'
             '  secret_key = "local"\n  skip_credentials_validation = true\n'
@@ -124,7 +122,7 @@ def call(name: str, **given: Any) -> str:
     )
 
 
-def literal(value: str | bool | float | Sequence[str]) -> str:
+def literal(value: Any) -> str:
     """JSON is HCL, as long as nothing is interpolated."""
     text = json.dumps(value)
     assert "${" not in text, text
