@@ -1,4 +1,4 @@
-"""What is made once for several files of tests here."""
+"""Which image do all tests of one run share? It takes a minute to build."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.moto_front import front_of
-from tests.deploy.pages import Pages
-from tests.deploy.terraform import MOTO, Terraform
+from tests.deploy.image import Buildah, Image
 
 
 @pytest.fixture(scope="session")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    """The blocks of the how-to pages, planned."""
-    assert MOTO is not None
-    made = Pages(MOTO, terraform=Terraform(tmp_path_factory.mktemp("pages")))
-    with front_of(MOTO) as front:
-        made.write(front)
-        yield made
+def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
+    made = Buildah(tmp_path_factory.mktemp("images"))
+    made.make_base()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def image(buildah: Buildah) -> Image:
+    return buildah.make("example")

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from tests.deploy.files import DEPLOY
+from tests.deploy.moto_front import front_of
 from tests.deploy.pages import PAGES, Pages
 from tests.deploy.terraform import (
     MODULES,
+    MOTO,
     Terraform,
     copy_deploy,
     needs_moto,
@@ -94,6 +97,16 @@ def test_its_own_tests_pass(tmp_path: Path, module: str) -> None:
     file = tmp_path / place / "tests" / f"{module}.tftest.hcl"
     runs = re.findall(r"^run ", file.read_text(encoding="utf-8"), re.MULTILINE)
     assert f"{len(runs)} passed, 0 failed" in said
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """The blocks of the how-to pages, planned."""
+    assert MOTO is not None
+    made = Pages(MOTO, terraform=Terraform(tmp_path_factory.mktemp("pages")))
+    with front_of(MOTO) as front:
+        made.write(front)
+        yield made
 
 
 @needs_terraform
