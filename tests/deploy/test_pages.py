@@ -196,10 +196,17 @@ def test_what_an_instance_fetches_is_laid_out(desk: Desk, account: Account) -> N
 # ------------------------------------------------------------------------------------------ images
 
 
-def started(image: Image, service: dict[str, Any], *command: str) -> Container:
+def start(image: Image, service: dict[str, Any]) -> Container:
     return image.start(
-        command or None, entrypoint=service.get("entrypoint"), environment=service["environment"]
+        service["command"],
+        entrypoint=service.get("entrypoint"),
+        environment=service.get("environment"),
     )
+
+
+def start_as_built(image: Image, service: dict[str, Any]) -> Container:
+    """Its own command, told where the engine is."""
+    return image.start(environment=service["environment"])
 
 
 @pytest.fixture
@@ -216,12 +223,11 @@ def services() -> dict[str, Any]:
 @pytest.fixture
 def engine(image: Image, services: dict[str, Any]) -> Iterator[None]:
     """An engine with a stream and a producer."""
-    service = services["engine"]
-    with image.start(service["command"], environment=service.get("environment")) as opened:
+    with start(image, services["engine"]) as opened:
         opened.wait_for("endpoint_url")
-        with started(image, services["stream"], *services["stream"]["command"]) as stream:
+        with start(image, services["stream"]) as stream:
             assert stream.end() == 0, stream.lines
-        with started(image, services["producer"], *services["producer"]["command"]) as producer:
+        with start(image, services["producer"]) as producer:
             yield
             assert producer.stop() == 0, producer.lines
         assert opened.stop() == 0, opened.lines
@@ -244,7 +250,7 @@ def test_an_image_of_yours_is_built_pushed_and_drains(
     assert pushed.stat().st_size > 0
     made = buildah.open(f"{REGISTRY}/orders:1")
     assert made.config["Cmd"] == ["run", "orders:Orders"]
-    with started(made, services["worker"]) as worker:
+    with start_as_built(made, services["worker"]) as worker:
         worker.wait_for("hello")
         assert worker.stop() == 0, worker.lines
 
@@ -265,7 +271,7 @@ def test_the_health_check_of_the_page_says_that_a_worker_lives(
 
     assert made.health_check == ["kcl", "health"]
     assert variables["KCL_HEALTH_FILE"] == "/tmp/kcl-health"
-    with started(made, services["worker"]) as worker:
+    with start_as_built(made, services["worker"]) as worker:
         worker.wait_for("hello")
         said = worker.also(made.health_check)
         assert (said.returncode, said.stdout.split(",")[0]) == (0, "running"), said
