@@ -118,8 +118,12 @@ class Buildah:
             target,
             *ignored,
         )
-        told = json.loads(self("inspect", "--type", "image", f"localhost/{target}"))
-        self.containers.append(self("from", "--pull-never", f"localhost/{target}"))
+        return self.open(f"localhost/{target}")
+
+    def open(self, name: str) -> Image:
+        """Look at an image that was built."""
+        told = json.loads(self("inspect", "--type", "image", name))
+        self.containers.append(self("from", "--pull-never", name))
         return Image(told["Docker"]["config"], Path(self("mount", self.containers[-1])))
 
     def close(self) -> None:

@@ -1,190 +1,176 @@
-"""Is the Terraform module well formed, does it plan what it should, and does an apply make it?
+"""Are the Terraform modules well formed, do their tests pass, and does an apply make what they say?
 
 Needs `terraform`, and its provider in a folder that KCL_TEST_TERRAFORM_PROVIDERS names
-(`.ci/deploy install` looks for one); the apply goes to moto, as in `test_stacks.py`.
+(`.ci/deploy install` looks for one). What is applied are the blocks of the how-to pages, as they
+are written, and it goes to moto, as in `test_stacks.py`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import uuid
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import boto3.session
 import pytest
 
-from kcl_py.iam import Role, Scope, policy
-from tests.deploy.files import DEPLOY, ran
-
-MODULE = DEPLOY / "terraform"
-MOTO = os.environ.get("KCL_TEST_MOTO")
-PROVIDERS = os.environ.get("KCL_TEST_TERRAFORM_PROVIDERS")
-STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"
-KEY = "arn:aws:kms:eu-west-1:123456789012:key/0a1b"
-SERVICES = ("applicationautoscaling", "cloudwatch", "dynamodb", "ec2", "ecs", "iam", "logs", "sts")
-
-needs_terraform = pytest.mark.skipif(
-    shutil.which("terraform") is None, reason="terraform is not installed"
-)
-needs_provider = pytest.mark.skipif(
-    PROVIDERS is None, reason="KCL_TEST_TERRAFORM_PROVIDERS names no folder of providers"
+from tests.deploy.files import DEPLOY
+from tests.deploy.moto_front import front_of
+from tests.deploy.pages import PAGES, Pages
+from tests.deploy.terraform import (
+    MODULES,
+    MOTO,
+    Terraform,
+    copy_deploy,
+    needs_moto,
+    needs_provider,
+    needs_terraform,
 )
 
-
-class Terraform:
-    """The module in a folder of its own, with a provider that asks nobody who it is."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "module"
-        shutil.copytree(MODULE, self.folder)
-        config = folder / "terraformrc"
-        mirror = f'provider_installation {{ filesystem_mirror {{ path = "{PROVIDERS}" }} }}\n'
-        config.write_text("" if PROVIDERS is None else mirror, encoding="utf-8")
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "TF_CLI_CONFIG_FILE": str(config),
-            "TF_IN_AUTOMATION": "1",
-            "CHECKPOINT_DISABLE": "1",
-        }
-
-    def __call__(self, *arguments: str) -> str:
-        command = ["terraform", *arguments]
-        done = ran(command, cwd=self.folder, env=self.environment)
-        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-        return done.stdout
-
-    def configure(self, endpoint: str) -> None:
-        """Lead the provider to this address and no other."""
-        endpoints = "\n".join(f'    {name} = "{endpoint}"' for name in SERVICES)
-        (self.folder / "provider.tf").write_text(
-            'provider "aws" {\n  region = "eu-west-1"\n  access_key = "local"\n'
-            '  secret_key = "local"\n  skip_credentials_validation = true\n'
-            "  skip_requesting_account_id = true\n  skip_metadata_api_check = true\n"
-            f"  skip_region_validation = true\n  max_retries = 1\n"
-            f"  endpoints {{\n{endpoints}\n  }}\n}}\n",
-            encoding="utf-8",
-        )
-
-    def planned(self, **given: Any) -> dict[str, Any]:
-        """Resources by address, as they are planned."""
-        self.give(**given)
-        self("plan", "-input=false", "-no-color", "-out=plan")
-        told = json.loads(self("show", "-json", "plan"))
-        root = told["planned_values"]["root_module"]
-        return {each["address"]: each["values"] for each in root["resources"]}
-
-    def give(self, **given: Any) -> None:
-        needed = {
-            "app_name": "orders-app",
-            "stream_arn": STREAM,
-            "image": "image@sha256:0",
-            "processor": "people:Greeter",
-            "vpc_id": "vpc-1",
-            "subnet_ids": ["subnet-1"],
-        }
-        text = json.dumps({**needed, **given})
-        (self.folder / "terraform.tfvars.json").write_text(text, encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    made = Terraform(tmp_path_factory.mktemp("terraform"))
-    made("init", "-input=false", "-no-color")
-    return made
+TABLE: Final = {"table.aws_dynamodb_table.leases"}
+ALARMS: Final = {
+    "alarms.aws_cloudwatch_dashboard.this",
+    "alarms.aws_cloudwatch_metric_alarm.lag_is_high",
+    "alarms.aws_cloudwatch_metric_alarm.nobody_reads",
+    "alarms.aws_cloudwatch_metric_alarm.records_may_be_lost",
+    "alarms.aws_cloudwatch_metric_alarm.stream_is_throttled",
+    "alarms.aws_cloudwatch_metric_alarm.table_is_throttled",
+    "alarms.aws_cloudwatch_metric_alarm.workers_are_unhealthy",
+}
+ECS: Final = {
+    "orders.aws_appautoscaling_policy.in",
+    "orders.aws_appautoscaling_policy.out",
+    "orders.aws_appautoscaling_target.tasks",
+    "orders.aws_cloudwatch_log_group.workers",
+    "orders.aws_cloudwatch_metric_alarm.idle",
+    "orders.aws_cloudwatch_metric_alarm.lag",
+    "orders.aws_ecs_cluster.this",
+    "orders.aws_ecs_cluster_capacity_providers.this",
+    "orders.aws_ecs_service.workers",
+    "orders.aws_ecs_task_definition.worker",
+    "orders.aws_iam_role.execution",
+    "orders.aws_iam_role.worker",
+    "orders.aws_iam_role_policy.worker",
+    "orders.aws_iam_role_policy_attachment.execution",
+    "orders.aws_security_group.workers",
+}
+EC2: Final = {
+    "orders.aws_autoscaling_group.workers",
+    "orders.aws_autoscaling_lifecycle_hook.drain",
+    "orders.aws_autoscaling_policy.in",
+    "orders.aws_autoscaling_policy.out",
+    "orders.aws_cloudwatch_metric_alarm.idle",
+    "orders.aws_cloudwatch_metric_alarm.lag",
+    "orders.aws_iam_instance_profile.worker",
+    "orders.aws_iam_role.worker",
+    "orders.aws_iam_role_policy.boot",
+    "orders.aws_iam_role_policy.worker",
+    "orders.aws_launch_template.workers",
+    "orders.aws_security_group.workers",
+}
+MADE: Final = {"deploy-on-ecs": TABLE | ECS | ALARMS, "deploy-on-ec2": TABLE | EC2}
+"""By the block of each page."""
 
 
 @needs_terraform
-def test_it_is_written_as_terraform_writes_it(tmp_path: Path) -> None:
+def test_modules_are_written_as_terraform_writes_them(tmp_path: Path) -> None:
+    copy_deploy(tmp_path)
+
     assert Terraform(tmp_path)("fmt", "-check", "-diff", "-recursive", "-no-color") == ""
+
+
+def test_all_modules_are_tried_here() -> None:
+    assert {path.name for path in (DEPLOY / "terraform").iterdir()} == set(MODULES)
 
 
 @needs_terraform
 @needs_provider
 @pytest.mark.deploy
-class TestWithItsProvider:
-    def test_it_is_valid(self, terraform: Terraform) -> None:
-        assert json.loads(terraform("validate", "-json"))["diagnostics"] == []
+@pytest.mark.parametrize("module", MODULES)
+def test_its_own_tests_pass(tmp_path: Path, module: str) -> None:
+    copy_deploy(tmp_path)
+    terraform, place = Terraform(tmp_path), f"deploy/terraform/{module}"
+    terraform.init(place)
 
-    def test_its_own_tests_pass(self, terraform: Terraform) -> None:
-        said = terraform("test", "-no-color")
+    said = terraform("test", "-no-color", at=place)
+    file = tmp_path / place / "tests" / f"{module}.tftest.hcl"
+    runs = re.findall(r"^run ", file.read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"{len(runs)} passed, 0 failed" in said
 
-        assert "3 passed, 0 failed" in said
 
-    @pytest.mark.parametrize(("create", "key"), [(False, None), (True, KEY)])
-    def test_tasks_may_do_what_a_worker_needs_and_no_more(
-        self, terraform: Terraform, *, create: bool, key: str | None
-    ) -> None:
-        terraform.configure("http://127.0.0.1:9")
-        planned = terraform.planned(
-            create_table=create, make_table=not create, stream_key_arn=key, table_key_arn=key
-        )
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """The blocks of the how-to pages, planned."""
+    assert MOTO is not None
+    made = Pages(MOTO, terraform=Terraform(tmp_path_factory.mktemp("pages")))
+    with front_of(MOTO) as front:
+        made.write(front)
+        yield made
 
-        granted = json.loads(planned["aws_iam_role_policy.worker"]["policy"])
-        scope = Scope(
-            stream_arn=STREAM,
-            table="orders-app",
-            create_table=create,
-            stream_key=key,
-            table_key=key,
-            metrics="orders-app",
-        )
-        assert granted == policy(Role.WORKER, scope)
-        assert ("aws_dynamodb_table.leases[0]" in planned) is not create
 
-    @pytest.mark.skipif(MOTO is None, reason="moto: KCL_TEST_MOTO is not set")
-    def test_an_apply_makes_it_and_a_destroy_takes_it_away(self, terraform: Terraform) -> None:
-        assert MOTO is not None
-        session: Any = boto3.session.Session("local", "local", region_name="eu-west-1")
-        ec2 = session.client("ec2", endpoint_url=MOTO)
-        vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-        subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-        terraform.configure(MOTO)
-        name = f"app-{uuid.uuid4().hex[:8]}"
-        terraform.give(app_name=name, vpc_id=vpc, subnet_ids=[subnet], deletion_protection=False)
-        # moto has none of the policies that AWS manages; the same name, in the account itself.
-        iam = session.client("iam", endpoint_url=MOTO)
-        arn = iam.create_policy(PolicyName=name, PolicyDocument=ANY_POLICY)["Policy"]["Arn"]
-        (terraform.folder / "moto_override.tf").write_text(
-            'resource "aws_iam_role_policy_attachment" "execution" {\n'
-            f'  policy_arn = "{arn}"\n}}\n',
-            encoding="utf-8",
-        )
+@needs_terraform
+@needs_provider
+@needs_moto
+@pytest.mark.deploy
+class TestTheBlocksOfThePages:
+    """All in one configuration, since a start of the provider costs seconds."""
 
-        terraform("apply", "-auto-approve", "-input=false", "-no-color", *TARGETS)
+    def test_they_are_valid(self, pages: Pages) -> None:
+        assert json.loads(pages.terraform("validate", "-json"))["diagnostics"] == []
+
+    def test_an_apply_makes_them_and_a_destroy_takes_them_away(self, pages: Pages) -> None:
+        wanted = {f"module.{page}.module.{each}" for page in PAGES for each in MADE[page]}
+        assert {name for name, _ in pages.resources} == wanted
+
+        pages.terraform("apply", "-input=false", "-no-color", "plan")
         try:
-            state = json.loads(terraform("show", "-json"))["values"]["root_module"]["resources"]
-            assert {each["address"] for each in state} == MADE
+            made = pages.terraform("state", "list").splitlines()
+            assert {each for each in made if ".data." not in each} == wanted
+            check_ecs(pages)
+            check_ec2(pages)
         finally:
-            said = terraform("destroy", "-auto-approve", "-input=false", "-no-color")
-        assert f"{len(MADE)} destroyed" in said
+            said = pages.terraform("destroy", "-auto-approve", "-input=false", "-no-color")
+        assert f"{len(wanted)} destroyed" in said
 
 
-ANY_POLICY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}],
-    }
-)
+def check_ecs(pages: Pages) -> None:
+    """What moto has of the tasks, asked through its services."""
+    app = pages.app("deploy-on-ecs")
+    [service] = pages.client("ecs").describe_services(cluster=app, services=[app])["services"]
+    assert service["desiredCount"] == 2
+    scaling = pages.client("application-autoscaling").describe_scaling_policies(
+        ServiceNamespace="ecs", ResourceId=f"service/{app}/{app}"
+    )["ScalingPolicies"]
+    assert steps([each["StepScalingPolicyConfiguration"] for each in scaling]) == [-1, 1, 3]
+    alarms = pages.client("cloudwatch").describe_alarms(AlarmNamePrefix=app)["MetricAlarms"]
+    assert len(alarms) == 8
+    [dashboard] = pages.client("cloudwatch").list_dashboards(DashboardNamePrefix=f"kcl-{app}")[
+        "DashboardEntries"
+    ]
+    assert dashboard["DashboardName"] == f"kcl-{app}"
 
-MADE = {
-    "aws_cloudwatch_log_group.workers",
-    "aws_cloudwatch_metric_alarm.lag_is_high",
-    "aws_cloudwatch_metric_alarm.nobody_reads",
-    "aws_dynamodb_table.leases[0]",
-    "aws_ecs_cluster.this",
-    "aws_ecs_cluster_capacity_providers.this",
-    "aws_ecs_service.workers",
-    "aws_ecs_task_definition.worker",
-    "aws_iam_role.execution",
-    "aws_iam_role.worker",
-    "aws_iam_role_policy.worker",
-    "aws_iam_role_policy_attachment.execution",
-    "aws_security_group.workers",
-}
-"""All but the scaling and its two alarms: moto answers 500 to ListTagsForResource of a target."""
 
-TARGETS = [f"-target={address}" for address in sorted(MADE)]
+def check_ec2(pages: Pages) -> None:
+    """What moto has of the instances."""
+    scaling = pages.client("autoscaling")
+    name = {"AutoScalingGroupName": f"{pages.app('deploy-on-ec2')}-workers"}
+    [hook] = scaling.describe_lifecycle_hooks(**name)["LifecycleHooks"]
+    assert (hook["HeartbeatTimeout"], hook["DefaultResult"]) == (180, "CONTINUE")
+    assert steps(scaling.describe_policies(**name)["ScalingPolicies"]) == [-1, 1, 3]
+    [group] = scaling.describe_auto_scaling_groups(
+        AutoScalingGroupNames=[name["AutoScalingGroupName"]]
+    )["AutoScalingGroups"]
+    launched = group["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]
+    [version] = pages.client("ec2").describe_launch_template_versions(
+        LaunchTemplateId=launched["LaunchTemplateId"]
+    )["LaunchTemplateVersions"]
+    data = version["LaunchTemplateData"]
+    assert data["ImageId"].startswith("ami-")
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+
+
+def steps(policies: list[Any]) -> list[int]:
+    return sorted(
+        step["ScalingAdjustment"] for each in policies for step in each["StepAdjustments"]
+    )

@@ -1,21 +1,11 @@
 variable "app_name" {
   description = "The application; its lease table and the namespace of its metrics have the same name."
   type        = string
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.app_name))
-    error_message = "app_name is 3 to 255 letters, digits, '_', '-' and '.'."
-  }
 }
 
 variable "stream_arn" {
   description = "The stream."
   type        = string
-
-  validation {
-    condition     = can(regex("^arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[a-zA-Z0-9_.-]{1,128}$", var.stream_arn))
-    error_message = "stream_arn is arn:aws:kinesis:REGION:ACCOUNT:stream/NAME."
-  }
 }
 
 variable "region" {
@@ -89,22 +79,10 @@ variable "spot_weight" {
   default     = 3
 }
 
-variable "make_table" {
-  description = "Make the lease table here. Else workers do, or somebody else: see create_table."
-  type        = bool
-  default     = true
-}
-
 variable "create_table" {
-  description = "May workers create the lease table."
+  description = "May workers create the lease table; false if the module table made it."
   type        = bool
   default     = false
-}
-
-variable "deletion_protection" {
-  description = "Refuse to delete the lease table until this is off."
-  type        = bool
-  default     = true
 }
 
 variable "stream_key_arn" {
@@ -114,7 +92,7 @@ variable "stream_key_arn" {
 }
 
 variable "table_key_arn" {
-  description = "The KMS key that encrypts the lease table; null takes the one that AWS owns."
+  description = "The KMS key that encrypts the lease table; null if none of yours does."
   type        = string
   default     = null
 }
@@ -129,18 +107,6 @@ variable "scale_in_lag_seconds" {
   description = "One less after 15 minutes below this lag and with little to do."
   type        = number
   default     = 5
-}
-
-variable "alarm_lag_seconds" {
-  description = "The lag that somebody should look at."
-  type        = number
-  default     = 300
-}
-
-variable "alarm_topic_arns" {
-  description = "SNS topics that alarms go to."
-  type        = list(string)
-  default     = []
 }
 
 variable "log_days" {

@@ -1,14 +1,4 @@
 locals {
-  trust = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "ecs-tasks.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
-    }]
-  })
-
   # What kcl iam policy worker prints. Each is JSON, since statements differ in form.
   statements = compact([
     jsonencode({
@@ -65,6 +55,18 @@ locals {
       Resource  = "*"
       Condition = { StringEquals = { "cloudwatch:namespace" = var.app_name } }
     }),
+    var.group_name == null ? "" : jsonencode({
+      Sid    = "HoldHook"
+      Effect = "Allow"
+      Action = [
+        "autoscaling:CompleteLifecycleAction",
+        "autoscaling:RecordLifecycleActionHeartbeat",
+      ]
+      Resource = join(":", [
+        "arn", local.partition, "autoscaling", local.region, local.account,
+        "autoScalingGroup", "*", "autoScalingGroupName/${var.group_name}",
+      ])
+    }),
     var.stream_key_arn == null ? "" : jsonencode({
       Sid       = "DecryptRecords"
       Effect    = "Allow"
@@ -87,29 +89,4 @@ locals {
       Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${local.region}.${local.suffix}" } }
     }),
   ])
-}
-
-# Fetches the image and writes the log; the program never has these rights.
-resource "aws_iam_role" "execution" {
-  name_prefix        = "${substr(var.app_name, 0, 25)}-execution-"
-  assume_role_policy = local.trust
-}
-
-resource "aws_iam_role_policy_attachment" "execution" {
-  role       = aws_iam_role.execution.name
-  policy_arn = "arn:${local.partition}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
-}
-
-resource "aws_iam_role" "worker" {
-  name_prefix        = "${substr(var.app_name, 0, 25)}-worker-"
-  assume_role_policy = local.trust
-}
-
-resource "aws_iam_role_policy" "worker" {
-  name = "worker"
-  role = aws_iam_role.worker.id
-  policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [for statement in local.statements : jsondecode(statement)]
-  })
 }

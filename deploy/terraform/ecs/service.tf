@@ -1,5 +1,31 @@
+module "worker" {
+  source = "../worker"
+
+  app_name       = var.app_name
+  stream_arn     = var.stream_arn
+  processor      = var.processor
+  region         = var.region
+  account_id     = var.account_id
+  create_table   = var.create_table
+  stream_key_arn = var.stream_key_arn
+  table_key_arn  = var.table_key_arn
+  settings = merge({
+    KCL_STOP_GRACE  = "${local.stop_grace}s"
+    KCL_HEALTH_FILE = "/tmp/kcl.health"
+  }, var.settings)
+}
+
+locals {
+  # Fargate grants 120 s at most, as long as a Spot notice; what the drain leaves over is for the last words.
+  stop_granted = 120
+  stop_grace   = 100
+
+  # ECS knows no dots in names.
+  plain = replace(var.app_name, ".", "-")
+}
+
 resource "aws_ecs_cluster" "this" {
-  name = var.app_name
+  name = local.plain
 
   setting {
     name  = "containerInsights"
@@ -37,7 +63,7 @@ resource "aws_security_group" "workers" {
 }
 
 resource "aws_ecs_task_definition" "worker" {
-  family                   = var.app_name
+  family                   = local.plain
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
   cpu                      = var.cpu
@@ -58,13 +84,13 @@ resource "aws_ecs_task_definition" "worker" {
     name                   = "worker"
     image                  = var.image
     essential              = true
-    command                = ["run", var.processor, "--log-format", "json"]
+    command                = ["run", module.worker.processor, "--log-format", "json"]
     user                   = "10001:10001"
     readonlyRootFilesystem = true
     linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
     mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
     stopTimeout            = local.stop_granted
-    environment            = [for name, value in local.environment : { name = name, value = value }]
+    environment            = [for name, value in module.worker.settings : { name = name, value = value }]
 
     # Alive, not quick: a worker that lags must not be killed for it.
     healthCheck = {
@@ -80,7 +106,7 @@ resource "aws_ecs_task_definition" "worker" {
       logDriver = "awslogs"
       options = {
         awslogs-group         = aws_cloudwatch_log_group.workers.name
-        awslogs-region        = local.region
+        awslogs-region        = module.worker.region
         awslogs-stream-prefix = "worker"
         mode                  = "non-blocking"
         max-buffer-size       = "25m"
@@ -91,7 +117,7 @@ resource "aws_ecs_task_definition" "worker" {
 
 # New tasks come up before old ones drain, so each lease moves once.
 resource "aws_ecs_service" "workers" {
-  name                               = var.app_name
+  name                               = local.plain
   cluster                            = aws_ecs_cluster.this.id
   task_definition                    = aws_ecs_task_definition.worker.arn
   desired_count                      = var.tasks_min
@@ -133,7 +159,6 @@ resource "aws_ecs_service" "workers" {
   }
 
   depends_on = [
-    aws_dynamodb_table.leases,
     aws_ecs_cluster_capacity_providers.this,
     aws_iam_role_policy.worker,
     aws_iam_role_policy_attachment.execution,

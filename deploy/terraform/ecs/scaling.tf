@@ -75,8 +75,8 @@ resource "aws_cloudwatch_metric_alarm" "lag" {
 
     metric {
       namespace   = var.app_name
-      metric_name = local.lag.name
-      dimensions  = { (local.lag.dimension) = local.lag.value }
+      metric_name = module.worker.lag.name
+      dimensions  = { (module.worker.lag.dimension) = module.worker.lag.value }
       stat        = "Maximum"
       period      = 60
     }
@@ -104,8 +104,8 @@ resource "aws_cloudwatch_metric_alarm" "idle" {
 
     metric {
       namespace   = var.app_name
-      metric_name = local.lag.name
-      dimensions  = { (local.lag.dimension) = local.lag.value }
+      metric_name = module.worker.lag.name
+      dimensions  = { (module.worker.lag.dimension) = module.worker.lag.value }
       stat        = "Maximum"
       period      = 60
     }

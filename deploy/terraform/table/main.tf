@@ -1,7 +1,5 @@
-# The lease table, as a worker would create it.
+# The lease table, as a worker would create it. Made beforehand, workers need no permission to create it.
 resource "aws_dynamodb_table" "leases" {
-  count = var.make_table ? 1 : 0
-
   name                        = var.app_name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "leaseKey"
@@ -25,11 +23,11 @@ resource "aws_dynamodb_table" "leases" {
   }
 
   point_in_time_recovery {
-    enabled = true
+    enabled = var.point_in_time_recovery
   }
 
   dynamic "server_side_encryption" {
-    for_each = var.table_key_arn == null ? [] : [var.table_key_arn]
+    for_each = var.key_arn == null ? [] : [var.key_arn]
 
     content {
       enabled     = true

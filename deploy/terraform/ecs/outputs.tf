@@ -10,10 +10,6 @@ output "log_group_name" {
   value = aws_cloudwatch_log_group.workers.name
 }
 
-output "worker_role_arn" {
+output "task_role_arn" {
   value = aws_iam_role.worker.arn
-}
-
-output "table_name" {
-  value = var.app_name
 }
