@@ -11,7 +11,6 @@ import json
 import socket
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +33,6 @@ pytestmark = [
     pytest.mark.deploy,
     pytest.mark.skipif(why_not() is not None, reason=f"image: {why_not()}"),
 ]
-
-
-@pytest.fixture(scope="module")
-def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
-    made = Buildah(tmp_path_factory.mktemp("images"))
-    made.make_base()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def image(buildah: Buildah) -> Image:
-    return buildah.make("example")
 
 
 @pytest.fixture
