@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -34,3 +36,12 @@ def ran(command: Sequence[str | Path], **settings: Any) -> subprocess.CompletedP
     return subprocess.run(
         [str(part) for part in command], check=False, capture_output=True, text=True, **settings
     )
+
+
+def greeted_in(lines: str) -> Counter[str]:
+    """How often the first tutorial's program has greeted whom.
+
+    Unbuffered, as in the image and under the unit, `print` writes a line and its end one after the
+    other, so that greetings of two shards' threads may share a line.
+    """
+    return Counter(re.findall(r"hello (\w+?)(?=hello |\W|$)", lines))

@@ -338,5 +338,7 @@ def test_systemd_hears_of_two_processes_and_one_that_hangs_is_started_again(
 
         assert [each["pid"] for each in both.events("process.silent")] == [hanging]
     assert heard.count("READY=1") == 1
+    before = [line for line in heard[: heard.index("READY=1")] if line.startswith("STATUS=")]
+    assert before[-1] == "STATUS=starting: 2 of 2 processes"
     assert "WATCHDOG=1" in heard
     assert "STOPPING=1" in heard

@@ -318,13 +318,18 @@ class _Supervisor:
     def _look_whether_alive(self) -> None:
         if self._systemd is None:
             return
-        state = "draining" if self._restarts.is_stopping else "running"
-        status = f"{state}: {len(self._running)} of {self._order.count} processes"
+        status = f"{self._state()}: {len(self._running)} of {self._order.count} processes"
         for number in self._systemd.look(SYSTEM_CLOCK.now(), status):
             process = self._running[number]
             _log.error("process.silent", extra={"number": number + 1, "pid": process.pid})
             self._systemd.ended(number)  # said once; it comes back as one that was killed
             process.kill()
+
+    def _state(self) -> str:
+        """Until all have been ready once, they may be waiting for a stream or a table."""
+        if self._restarts.is_stopping:
+            return "draining"
+        return "running" if self._is_ready_said else "starting"
 
 
 @contextlib.contextmanager
