@@ -97,6 +97,8 @@ class Reading:
         self._buffer = buffer
         self._changed = changed
         self._iterator: str | None = None
+        self._unknown: str | None = None
+        self._says_unknown = False
         self._is_stopped = False
         self._under_way = False
 
@@ -163,10 +165,10 @@ class Reading:
         page = self._opened_as_before(answer)
         if answer.stray_count:
             self._report_strays(answer)
-        self.lag, self.failure, self.trouble = answer.lag, None, None
+        skipped = 0 if self._skip is None or page is None else page.index_after(self._skip)
+        self.lag, self.failure, self.trouble = answer.lag, self._foreign(page, skipped), None
         self._iterator = answer.next_iterator
         self._tools.budget.arrived(0 if page is None else page.bytes)
-        skipped = 0 if self._skip is None or page is None else page.index_after(self._skip)
         span = _span(answer)
         if span is not None:
             asked = self._start.sequence_number
@@ -186,6 +188,32 @@ class Reading:
             self._key,
             asked=asked,
             goes_on_at="the oldest record" if found is None else str(found),
+        )
+
+    def _foreign(self, page: Page | None, skipped: int) -> str | None:
+        """Say why nothing comes, if the shard refuses a checkpoint that is beyond its records.
+
+        What comes before a checkpoint counts as finished, and stays so until somebody resets it.
+        """
+        if self._unknown is None:
+            return None
+        if page is not None and skipped < page.count:
+            self._unknown = None
+            return None
+        if page is not None and not self._says_unknown:
+            self._says_unknown = True
+            self._tools.calls.report(
+                "position.unknown",
+                "error",
+                self._key,
+                asked=self._unknown,
+                found=str(page.first),
+            )
+        if not self._says_unknown:
+            return None
+        return (
+            f"the checkpoint {self._unknown} is none of this shard, and beyond its records, so "
+            f"none is delivered; see `kcl checkpoint reset --shard {self._key}`"
         )
 
     def _opened_as_before(self, answer: PageFetched) -> Page | None:
@@ -254,6 +282,7 @@ class Reading:
             return FailureKind.EXPIRED
         if action != _READS_RECORDS and self._start.sequence_number is not None:
             self._report_lost(self._start.sequence_number, None)
+            self._unknown = self._start.sequence_number
             self._start = Start(kind=StartKind.TRIM_HORIZON)
             return FailureKind.EXPIRED
         return FailureKind.INVALID

@@ -219,6 +219,30 @@ def test_a_position_that_the_shard_does_not_have_is_reported_and_reading_starts_
     assert house.batch() == [6, 7, 8, 9]
 
 
+def test_a_checkpoint_beyond_all_records_that_the_shard_refuses_is_red_until_one_comes() -> None:
+    house = House()
+    house.stream().put(3)
+    house.begin(checkpoint=at(5))
+    house.returns()
+
+    house.fail(FailureKind.INVALID, action="kinesis:GetShardIterator")
+    house.advance(0.3)
+    house.answer()
+    house.advance(1.0)
+    house.answer()
+
+    (told,) = [report for report in house.reports if report.name == "position.unknown"]
+    assert told.fields == {"asked": "5", "found": "1/0"}
+    assert "kcl checkpoint reset" in house.consumers.problems()[KEY]
+
+    house.stream().put(3)
+    house.advance(1.0)
+    house.answer()
+
+    assert house.batch() == [6]
+    assert house.consumers.is_healthy
+
+
 def test_a_checkpoint_that_is_not_kept_any_more_is_reported_as_lost() -> None:
     house = House()
     house.stream().put(9)
