@@ -15,6 +15,7 @@ from kcl_py.health.beat import read_beat, steady
 
 ALIVE: Final = 0
 NOT_ALIVE: Final = 1
+INTERRUPTED: Final = 130
 """Source: Docker's HEALTHCHECK knows 0 and 1 only; 2 is reserved."""
 
 ASK_SECONDS: Final = 3.0
@@ -50,12 +51,16 @@ def main(
     if problem is not None:
         say(f"{problem} (see kcl health --help)\n")
         return NOT_ALIVE
-    is_well, why = check(
-        file=given.get("--file") or env.get("KCL_HEALTH_FILE"),
-        port=given.get("--port") or env.get("KCL_HEALTH_PORT"),
-        host=env.get("KCL_HEALTH_HOST"),
-        wants_ready="--ready" in given,
-    )
+    try:
+        is_well, why = check(
+            file=given.get("--file") or env.get("KCL_HEALTH_FILE"),
+            port=given.get("--port") or env.get("KCL_HEALTH_PORT"),
+            host=env.get("KCL_HEALTH_HOST"),
+            wants_ready="--ready" in given,
+        )
+    except KeyboardInterrupt:
+        say("interrupted before there was an answer\n")
+        return INTERRUPTED
     say(f"{why}\n")
     return ALIVE if is_well else NOT_ALIVE
 

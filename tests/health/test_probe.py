@@ -328,3 +328,12 @@ def test_a_full_disk_behind_stdout_does_not_make_a_worker_dead(file: str, *, ali
     closed = subprocess.Popen(["sh", "-c", 'exec "$@" >&-', "sh", *command])
 
     assert full_code == closed.wait() == (0 if alive else 1)
+
+
+def test_an_interruption_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**_: object) -> tuple[bool, str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kcl_py.health.probe.check", interrupted)
+
+    assert run("--port", "8080") == (130, "interrupted before there was an answer\n")

@@ -69,3 +69,13 @@ def test_a_transcript_has_a_command_for_each_deed() -> None:
     assert text.endswith("judge\n----\nall promises kept\n")
     assert " delivered " not in text
     assert " delivered " in transcript(outcome, everything=True)
+
+
+def test_a_replay_says_that_there_is_nothing_to_cut_down(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["simulate", "--replay", "5", "--shrink"]) == 0
+
+    told = capsys.readouterr()
+    assert told.err == "seed 5 keeps all promises; there is nothing to shrink\n"
+    assert "seed 5 kept all promises" in told.out

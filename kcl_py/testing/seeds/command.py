@@ -81,7 +81,11 @@ def _shrink(plan: Plan) -> Plan:
             f" {scale.shards} shards, {scale.plague:.0f} s\n"
         )
 
-    return shrink(plan, progress=tell).outcome.plan
+    try:
+        return shrink(plan, progress=tell).outcome.plan
+    except ValueError as nothing_to_do:
+        sys.stderr.write(f"{nothing_to_do}\n")
+        return plan
 
 
 def _search(options: argparse.Namespace) -> int:
