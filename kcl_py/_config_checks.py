@@ -1,4 +1,4 @@
-"""Is a number allowed as the value of a setting? The error says what is."""
+"""Is something allowed as the value of a setting? The error says what is."""
 
 from __future__ import annotations
 
@@ -44,3 +44,16 @@ def check_count(
     if not isinstance(value, int):
         raise ConfigError(f"{name} = {value!r} is not allowed; use a whole number")
     check_number(name, value, low=low, high=high, hint=hint)
+
+
+def check_part(name: str, value: object, kind: type) -> None:
+    """Refuse what is none of our classes, such as a mapping of settings.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if not isinstance(value, kind):
+        raise ConfigError(
+            f"{name} is a {type(value).__name__}; give a {kind.__name__}, as "
+            f"{kind.__name__}(...) with the settings by name"
+        )

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 from kcl_py._config_checks import check_number as _check_number
+from kcl_py._config_checks import check_part as _check_part
 from kcl_py._config_leases import LeaseConfig, TableConfig
 from kcl_py._config_notices import NoticeConfig
 from kcl_py._config_observe import HealthConfig, MetricsConfig
@@ -68,6 +69,17 @@ _POSITIONS: Final[Mapping[str, Literal["earliest", "latest"]]] = {
     "LATEST": "latest",
 }
 
+_PARTS: Final[Mapping[str, type]] = {
+    "on_error": OnError,
+    "leases": LeaseConfig,
+    "table": TableConfig,
+    "reading": PollingConfig,
+    "delivery": DeliveryConfig,
+    "notices": NoticeConfig,
+    "health": HealthConfig,
+    "metrics": MetricsConfig,
+}
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +129,8 @@ class WorkerConfig:
     transport: Literal["direct", "botocore"] = "direct"
 
     def __post_init__(self) -> None:
+        for name, kind in _PARTS.items():
+            _check_part(name, getattr(self, name), kind)
         normalise_initial_position(self.initial_position)
         if self.worker_name is not None:
             _check_worker_name(self.worker_name)

@@ -30,7 +30,7 @@ from kcl_py.shell.audit import AuditLog
 from kcl_py.shell.clock import SYSTEM_CLOCK
 from kcl_py.shell.connecting import Connected, Connecting
 from kcl_py.shell.control import StatusAsked
-from kcl_py.shell.identity import check_app_name, new_worker_id
+from kcl_py.shell.identity import check_app, new_worker_id
 from kcl_py.shell.run import is_inside_processor
 from kcl_py.shell.shell import Crashed, Job, Shell
 from kcl_py.shell.signals import draining_on_signals
@@ -86,7 +86,7 @@ class Worker:
         Raises:
             ConfigError: An argument is wrong; the message names it.
         """
-        check_app_name(app_name, config)
+        check_app(app_name, config)
         if session is not None and client_factory is not None:
             raise ConfigError("session and client_factory were both given; give one of them")
         if on_event is not None and not callable(on_event):

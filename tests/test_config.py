@@ -102,6 +102,13 @@ def test_a_wrong_value_is_refused_by_name(make: Callable[[], object], name: str)
     assert str(caught.value).startswith(f"{name} = ")
 
 
+@pytest.mark.parametrize("name", ["on_error", "leases", "table", "reading", "delivery", "health"])
+def test_settings_that_are_no_object_of_their_class_are_refused(name: str) -> None:
+    parts: dict[str, Any] = {name: {"duration": 5.0}}
+    with pytest.raises(ConfigError, match=rf"^{name} is a dict; give a \w+, as \w+\(\.\.\.\)"):
+        WorkerConfig(**parts)
+
+
 def test_a_refusal_names_value_range_and_way_out() -> None:
     with pytest.raises(ConfigError) as caught:
         LeaseConfig(duration=10_000.0)

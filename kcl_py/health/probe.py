@@ -15,8 +15,9 @@ from kcl_py.health.beat import read_beat, steady
 
 ALIVE: Final = 0
 NOT_ALIVE: Final = 1
-INTERRUPTED: Final = 130
 """Source: Docker's HEALTHCHECK knows 0 and 1 only; 2 is reserved."""
+INTERRUPTED: Final = 130
+"""For people: no supervisor presses Ctrl-C."""
 
 ASK_SECONDS: Final = 3.0
 ANSWER_BYTES_MAX: Final = 4096

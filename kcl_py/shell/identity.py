@@ -8,6 +8,7 @@ import secrets
 import socket
 from typing import Final
 
+from kcl_py._config_checks import check_part
 from kcl_py.config import WorkerConfig
 from kcl_py.errors import ConfigError
 
@@ -27,15 +28,17 @@ def new_worker_id(name: str | None) -> str:
     return f"{host or 'worker'}-{os.getpid()}-{secrets.token_hex(_RANDOM_BYTES)}"
 
 
-def check_app_name(app_name: str, config: WorkerConfig) -> None:
+def check_app(app_name: str, config: WorkerConfig) -> None:
     """Refuse a name that no lease table can have, unless the table has a name of its own.
 
     Raises:
-        ConfigError: It is one.
+        ConfigError: It is one, or the configuration is something else.
     """
+    check_part("config", config, WorkerConfig)
     low = 1 if config.table.name is not None else _TABLE_NAME_LENGTH_MIN
-    if not _APP_NAME.fullmatch(app_name) or len(app_name) < low:
+    given: object = app_name  # from programs without a type checker, too
+    if not isinstance(given, str) or not _APP_NAME.fullmatch(given) or len(given) < low:
         raise ConfigError(
-            f"app_name = {app_name[:_NAME_LENGTH_MAX]!r} cannot name a lease table; use {low} to "
-            "255 letters, digits, '_', '-' and '.'"
+            f"app_name = {str(given)[:_NAME_LENGTH_MAX]!r} cannot name a lease table; use {low} "
+            "to 255 letters, digits, '_', '-' and '.'"
         )

@@ -36,6 +36,8 @@ def worker(**other: object) -> Worker:
         ({"app_name": "ab"}, "app_name"),
         ({"app_name": "with space"}, "app_name"),
         ({"app_name": "x" * 256}, "app_name"),
+        ({"app_name": None}, "app_name"),
+        ({"config": {"leases": {"duration": 5}}}, "config is a dict; give a WorkerConfig"),
         ({"stream": "a/b"}, "stream"),
         ({"stream": "arn:aws:s3:::bucket"}, "stream"),
         ({"processor": lambda one, two: None}, "two"),
