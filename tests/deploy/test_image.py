@@ -147,4 +147,5 @@ def test_constraints_name_every_package_that_was_installed(image: Image) -> None
         names = {name.lower().replace("_", "-") for name in json.loads(lister.wait_for("["))}
         assert lister.end() == 0
 
-    assert names - {"kcl-py"} == pinned
+    # Those are there for who builds with EXTRAS=cli,otel.
+    assert names - {"kcl-py"} == {name for name in pinned if not name.startswith("opentelemetry")}
