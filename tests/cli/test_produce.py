@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from kcl_py.cli.output import counted
 from kcl_py.local.process import EngineProcess
 from kcl_py.local.session import make_session
 from kcl_py.producer.core import retrying
@@ -106,7 +107,7 @@ def test_forms_with_keys(
 
     assert typed.code == 0, typed
     assert stored(kcl, stream) == expected
-    assert f"{len(expected)} records" in typed.out
+    assert counted(len(expected), "record") in typed.out
 
 
 def test_text_is_stored_line_by_line_as_it_is(stream: str, kcl: Kcl, given: Given) -> None:

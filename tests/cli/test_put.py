@@ -74,7 +74,7 @@ def test_what_cannot_be_put_says_why(stream: str, kcl: Kcl, tmp_path: Path) -> N
     (tmp_path / "large").write_bytes(bytes(2 * 1024 * 1024))
 
     assert kcl("put").failed(2, "nothing to put")
-    assert kcl("put", "x").failed(2, "--stream NAME|ARN")
+    assert kcl("put", "x").failed(2, "no stream is named", "kcl put STREAM DATA", "KCL_STREAM")
     assert kcl("put", stream, "x", "y").failed(2, "quotes")
     assert kcl("put", "other", "x", "--stream", stream).failed(2, "two streams")
     assert kcl("put", stream, "@nowhere").failed(2, "nowhere cannot be read")

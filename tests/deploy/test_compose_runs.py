@@ -19,14 +19,16 @@ from typing import Any
 import pytest
 
 from tests.deploy import image as images
-from tests.deploy.files import COMPOSE, greeted_in, load
+from tests.deploy.files import COMPOSE, ROOT, greeted_in, load
 from tests.deploy.image import Buildah, Image
 from tests.deploy.machine import Machine, machine, unpack, wait_until, why_not
+from tests.docs.pages import Block, Claim, blocks_of, name_of
 
 FILE_SYSTEM = "KCL_TEST_DOCKER_ROOT"
 START = ("sh", "-c", "ip link set lo up && exec dockerd")
 NAME = "docker.io/library/kcl-example:latest"
 PROJECT = "kcl-fleet"
+PAGE = ROOT / "docs" / "how-to" / "deploy-on-ecs.md"
 SOURCES = Path("usr") / "src"
 REPOSITORY = SOURCES / "kcl_py"
 
@@ -82,6 +84,17 @@ def host(
         yield booted
 
 
+def page_block() -> Block:
+    """The one of the page about ECS that starts this fleet and looks at it."""
+    [found] = [each for each in blocks_of(PAGE) if each.text.startswith("docker compose ")]
+    return found
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """See `tests.docs.pages.Claim`."""
+    yield name_of(PAGE), page_block().number
+
+
 @dataclass(frozen=True)
 class Fleet:
     """What `docker compose` has made of the file."""
@@ -96,6 +109,11 @@ class Fleet:
 
     def kcl(self, *arguments: str, said: str | None = None) -> str:
         return self.compose("exec", "-T", "worker", "kcl", *arguments, said=said)
+
+    def type(self, line: str) -> str:
+        """Of the page; without a terminal, and with the image that is there already."""
+        line = line.replace("up --build", "up --detach").replace(" exec ", " exec -T ")
+        return self.host.shell(f"cd /{REPOSITORY}\n{line}\n")
 
     def states(self) -> dict[str, Any]:
         """State by container, without the name of the project."""
@@ -189,18 +207,22 @@ def delivered(fleet: Fleet) -> int:
 
 def test_the_page_s_commands_a_killed_worker_and_a_larger_fleet(fleet: Fleet) -> None:
     fleet.wait_healthy("worker-1", "worker-2", "worker-3")
-    assert "shardId-000000000003" in fleet.kcl("leases")
-    fleet.kcl("doctor")
-    split = fleet.kcl("stream", "split", "shardId-000000000000", "--wait")
-    assert "shardId-000000000005" in split
+    up, leases, top, doctor, split, kill, scale, down = page_block().text.splitlines()
+    fleet.type(up)
+    assert "shardId-000000000003" in fleet.type(leases)
+    assert "3 workers" in fleet.type(top)
+    assert "no problem was found" in fleet.type(doctor)
+    assert "shardId-000000000005" in fleet.type(split)
     wait_until(lambda: "shardId-000000000005" in fleet.owners(), "a child is read", fleet.logs)
 
-    fleet.host.run("docker", "kill", f"{PROJECT}-worker-1")
+    fleet.type(kill)
     assert fleet.states()["worker-1"]["ExitCode"] == 137
     fleet.wait_greeted(fleet.put(0, 50))
-    fleet.compose("up", "--detach", "--scale", "worker=5")
+    fleet.type(scale)
     fleet.wait_healthy(*(f"worker-{number}" for number in range(1, 6)))
     wait_until(lambda: len(set(fleet.owners().values())) == 5, "each has a share", fleet.logs)
+    fleet.type(down)
+    assert fleet.states() == {}
 
 
 def test_a_worker_that_needs_longer_than_docker_grants_by_itself_is_not_killed(

@@ -1,13 +1,8 @@
 """Do the commands and Dockerfiles of the pages about deploying work as they are written?
 
 `docker` is buildah here, and `aws` is the AWS CLI with moto behind it; what is typed comes from the
-page. HCL is applied in `test_terraform.py`. What remains `text` on a page needs what is not here:
-
-- `docker compose` needs Docker itself. What it starts is started in `test_image.py`.
-- The unit by hand needs a systemd that is process 1, and an editor. What the commands put there is
-  put there and started by `test_user_data.py`.
-
-Their shell is read all the same, as bash would before it runs anything.
+page. HCL is applied in `test_terraform.py`, `docker compose` run in `test_compose_runs.py`, and the
+unit installed by hand in `test_systemd_runs.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +23,7 @@ from tests.deploy.files import COMPOSE, DEPLOY, ROOT, ran
 from tests.deploy.image import Buildah, Container, Image, why_not
 from tests.deploy.pages import PAGES, Account, blocks
 from tests.deploy.terraform import MOTO, needs_moto
-from tests.docs.pages import EXAMPLES
+from tests.docs.pages import DOCS, EXAMPLES, Claim, blocks_of, name_of
 
 AWS_CLI: Final = os.environ.get("KCL_TEST_AWS_CLI")
 DIGEST: Final = "0" * 64
@@ -102,23 +97,24 @@ def block(page: str, kind: str, start: str) -> str:
     return found
 
 
-# ------------------------------------------------------------------------------------------- shell
+TYPED: Final = (
+    ("deploy-on-ecs", "dockerfile", "FROM"),
+    ("deploy-on-ecs", "sh", "docker build"),
+    ("deploy-on-ecs", "sh", "aws cloudformation"),
+    ("deploy-on-ec2", "sh", "pip wheel"),
+    ("deploy-on-ec2", "sh", "aws cloudformation"),
+    ("observe", "dockerfile", ""),
+)
+"""Page, kind and beginning of the blocks that are run here."""
 
 
-@pytest.mark.parametrize("page", [*PAGES, "observe"])
-def test_bash_can_read_what_is_not_typed_here(page: str) -> None:
-    for text in blocks(page, "text"):
-        said = ran(["bash", "-n", "-c", text])
-        assert (said.returncode, said.stderr) == (0, ""), text
-
-
-def test_every_block_of_commands_is_typed_here() -> None:
-    starts = {page: [each.split()[:2] for each in blocks(page, "sh")] for page in PAGES}
-
-    assert starts == {
-        "deploy-on-ecs": [["docker", "build"], ["aws", "cloudformation"]],
-        "deploy-on-ec2": [["pip", "wheel"], ["aws", "cloudformation"]],
-    }
+def claimed_blocks() -> Iterator[Claim]:
+    """See `tests.docs.pages.Claim`."""
+    for page, kind, start in TYPED:
+        path = DOCS / "how-to" / f"{page}.md"
+        text = block(page, kind, start)
+        [number] = [each.number for each in blocks_of(path) if each.text == text]
+        yield name_of(path), number
 
 
 # --------------------------------------------------------------------------------------------- AWS

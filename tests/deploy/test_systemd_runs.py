@@ -16,7 +16,7 @@ import pytest
 
 from tests.deploy.files import ROOT, greeted_in
 from tests.deploy.machine import POWER_OFF, Machine, machine, unpack, wait_until, why_not
-from tests.docs.pages import blocks_of
+from tests.docs.pages import Block, Claim, blocks_of, name_of
 
 FILE_SYSTEM = "KCL_TEST_SYSTEMD_ROOT"
 PAGE = ROOT / "docs" / "how-to" / "deploy-on-ec2.md"
@@ -53,13 +53,21 @@ pytestmark = [
 ]
 
 
+def page_block(start: str) -> Block:
+    """The one that begins so."""
+    [found] = [each for each in blocks_of(PAGE) if each.text.startswith(start)]
+    return found
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """See `tests.docs.pages.Claim`."""
+    for start in (INSTALL, LOOK, TRY_ENGINE, TRY_UNIT):
+        yield name_of(PAGE), page_block(start).number
+
+
 def typed(start: str) -> list[str]:
     """The lines of the page's block that begins so, for the program of the first tutorial."""
-    [block] = [
-        block.text
-        for block in blocks_of(PAGE)
-        if block.kind == "text" and block.text.startswith(start)
-    ]
+    block = page_block(start).text
     for ours, theirs in (
         ("path/to/your/program/orders.py", "docs/examples/people.py"),
         ("orders-app", "greeter"),

@@ -27,6 +27,7 @@ from tests.deploy.terraform import (
     needs_provider,
     needs_terraform,
 )
+from tests.docs.pages import DOCS, Claim, blocks_of, name_of
 
 TABLE: Final = {"table.aws_dynamodb_table.leases"}
 ALARMS: Final = {
@@ -97,6 +98,13 @@ def test_its_own_tests_pass(tmp_path: Path, module: str) -> None:
     file = tmp_path / place / "tests" / f"{module}.tftest.hcl"
     runs = re.findall(r"^run ", file.read_text(encoding="utf-8"), re.MULTILINE)
     assert f"{len(runs)} passed, 0 failed" in said
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """See `tests.docs.pages.Claim`."""
+    for page in PAGES:
+        path = DOCS / "how-to" / f"{page}.md"
+        yield from ((name_of(path), each.number) for each in blocks_of(path) if each.kind == "hcl")
 
 
 @pytest.fixture(scope="module")

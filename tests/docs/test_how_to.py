@@ -118,7 +118,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     ),
 }
 
-WALKED: Final = {"handle-failing-records.md", "reset-checkpoints.md"}
+WALKED: Final = {"handle-failing-records.md", "reset-checkpoints.md", "trace.md"}
 """Pages that are one walk from their first line to their last, with tests of their own."""
 
 DEPLOYED: Final = {"deploy-on-ecs.md", "deploy-on-ec2.md"}

@@ -38,7 +38,7 @@ LEFT_TO_THE_READER: Final = {"MissingParameter", "Exit"}
 GONE: Final = {"kcl --install-completion"}
 """What the changelog says is there no more."""
 
-OF_OTHERS: Final = {"--python"}  # of pip
+OF_OTHERS: Final = {"--build", "--build-arg", "--now", "--python"}  # of docker, systemctl, pip
 PROGRAMS: Final = ("kcl_py/testing", "kcl_py/local", "kcl_py/health", "tests/bench", "tests/chaos")
 
 

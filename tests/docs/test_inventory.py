@@ -28,16 +28,9 @@ EXECUTORS: Final = (
     "tests.docs.test_reference",
     "tests.docs.test_repair_pages",
     "tests.docs.test_shown_output",
+    "tests.docs.test_trace_page",
     "tests.docs.test_tutorial",
 )
-
-DEPLOYED: Final[Mapping[str, str]] = {
-    "docs/how-to/deploy-on-ecs.md": "",
-    "docs/how-to/deploy-on-ec2.md": "",
-    "docs/how-to/observe.md": "dockerfile",
-}
-"""Pages whose blocks are for tests/deploy, which has the tools: all, or those of one kind. Once a
-module there claims blocks, these have to be claimed like all others."""
 
 AT_DEPLOY: Final = tuple(
     f"tests.deploy.{path.stem}"
@@ -80,9 +73,8 @@ def claimants() -> dict[Claim, list[str]]:
 def is_left_out(claim: Claim, block: Block) -> bool:
     """Say whether there is a reason why nobody here runs it."""
     page, _ = claim
-    is_deployed = not AT_DEPLOY and page in DEPLOYED and DEPLOYED[page] in ("", block.kind)
     is_others = block.kind == "text" and INSTALLS.fullmatch(block.text) is not None
-    return is_deployed or is_others or (page in NOT_RUN and block.kind in ("sh", "console"))
+    return is_others or (page in NOT_RUN and block.kind in ("sh", "console"))
 
 
 BLOCKS: Final = all_blocks()
