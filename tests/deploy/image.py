@@ -106,7 +106,7 @@ class Buildah:
             shutil.copy(CERTIFICATES, context / "certificates")
             self.build(context / "Containerfile", context, BASE)
 
-    def make(self, target: str) -> Image:
+    def make(self, target: str, extras: str = "cli") -> Image:
         """Build ours."""
         ignored = ("--ignorefile", str(DEPLOY / "Dockerfile.dockerignore"))
         self.build(
@@ -116,6 +116,8 @@ class Buildah:
             "--layers",
             "--target",
             target,
+            "--build-arg",
+            f"EXTRAS={extras}",
             *ignored,
         )
         return self.open(f"localhost/{target}")

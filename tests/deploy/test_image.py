@@ -149,3 +149,16 @@ def test_constraints_name_every_package_that_was_installed(image: Image) -> None
 
     # Those are there for who builds with EXTRAS=cli,otel.
     assert names - {"kcl-py"} == {name for name in pinned if not name.startswith("opentelemetry")}
+
+
+def test_opentelemetry_is_there_if_the_build_was_asked_for_it(
+    image: Image, buildah: Buildah
+) -> None:
+    assert image.rootfs.is_dir()
+    traced = buildah.make("base", extras="cli,otel")
+    # Not imported by name: what the settings ask for has to find it.
+    command = "from kcl_py._otel import is_installed; print(is_installed(), flush=True)"
+
+    with traced.start(["-c", command], entrypoint=["python3"]) as asked:
+        assert asked.wait_for("True")
+        assert asked.end() == 0
