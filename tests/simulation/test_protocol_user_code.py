@@ -53,7 +53,7 @@ def test_a_shard_that_is_resumed_before_its_owner_knows_of_the_written_pause_goe
     world.habits = POISONED
     world.run_until(lambda: world.row(key).paused, within=60)
     world.habits = Habits()
-    world.table.apply("", repairs.resume(key), world.now)
+    world.table.apply("", repairs.resume(world.row(key)), world.now)
 
     finish_cleanly(world)
 

@@ -34,7 +34,7 @@ def halt(world: World, key: str) -> None:
 
 
 def resume(world: World, key: str) -> None:
-    world.table.apply("", repairs.resume(key), world.now)
+    world.table.apply("", repairs.resume(world.row(key)), world.now)
 
 
 def seize(world: World, key: str) -> None:
@@ -101,6 +101,23 @@ def test_a_halted_shard_stays_so_with_its_next_owner() -> None:
     assert delivered(world, key) == before
     resume(world, key)
     world.run_until(lambda: delivered(world, key) > before, within=6)
+    finish_cleanly(world)
+
+
+def test_a_resume_that_comes_late_undoes_no_later_pause() -> None:
+    world = running_world(workers=1, shards=1)
+    key = world.open_keys()[0]
+    halt(world, key)
+    late = repairs.resume(world.row(key))
+    resume(world, key)
+    world.run_for(10)
+    halt(world, key)
+
+    world.table.apply("", late, world.now)
+    assert world.row(key).halted
+    world.run_until(lambda: is_quiet(world, key), within=6)
+
+    resume(world, key)
     finish_cleanly(world)
 
 

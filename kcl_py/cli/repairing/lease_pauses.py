@@ -51,7 +51,7 @@ def resume(shared: Shared, *, shards: Shards, dry_run: DryRun = False) -> int:
 
     def make(row: LeaseRow | None, _nonce: str) -> RowWrite | None:
         is_paused = row is not None and (row.halted or row.paused)
-        return repairs.resume(row.key) if row is not None and is_paused else None
+        return repairs.resume(row) if row is not None and is_paused else None
 
     def check(row: LeaseRow) -> str:
         return "resume" if row.halted or row.paused else "is not paused"

@@ -48,10 +48,15 @@ def halt(row: LeaseRow) -> RowWrite:
     )
 
 
-def resume(key: str) -> RowWrite:
-    """Let a shard go on, whether it was halted or its owner paused it."""
+def resume(row: LeaseRow) -> RowWrite:
+    """Let a shard go on, whether it was halted or its owner paused it.
+
+    Args:
+        row: As for `halt`. A late one would undo a pause of which nobody knew when it was sent.
+    """
     sets: dict[str, FieldValue] = {"halted": None, "paused": None}
-    return RowWrite(kind=WriteKind.RESUME, key=key, tests=(), sets=sets)
+    tests = (Is("counter", row.counter),)
+    return RowWrite(kind=WriteKind.RESUME, key=row.key, tests=tests, sets=sets)
 
 
 def seize(row: LeaseRow, *, nonce: str, anew: Anew | None = None, above: int = 0) -> RowWrite:

@@ -67,9 +67,9 @@ class Nemesis:
     def end(self) -> None:
         """Leave a fleet that can go on."""
         self._waits_for.clear()
-        for key, row in self._world.table.lease_rows().items():
+        for row in self._world.table.lease_rows().values():
             if row.halted:
-                self._world.table.apply("", repairs.resume(key), self._world.now)
+                self._world.table.apply("", repairs.resume(row), self._world.now)
         self._reserve()
 
     def _supervise(self) -> None:
@@ -234,7 +234,7 @@ class Nemesis:
         row = self._rng.choice(open_rows)
         writes_by_hand = [
             repairs.halt(row),
-            repairs.resume(row.key),
+            repairs.resume(row),
             repairs.seize(row, nonce=f"hand#{self._rng.random()}"),
         ]
         # Nobody is asked in the name of who is leaving: `kcl leases release` sees that as well.
