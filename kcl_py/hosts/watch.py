@@ -68,11 +68,17 @@ class NoticeWatch:
             _log.error("notices.unfinished", extra={"waited": FINISH_SECONDS})
 
     def look(self) -> None:
-        """Ask who is due, and act on what is said."""
-        for name in self._watching.due(self._now()):
-            if self._finishing.is_set():
+        """Ask who is due, each once, and act on what is said.
+
+        A drain makes all of them due, and they are asked however soon it is over: the hook of an
+        instance that is taken back waits for us as well.
+        """
+        asked: set[str] = set()
+        while waiting := [n for n in self._watching.due(self._now()) if n not in asked]:
+            if self._finishing.is_set() and not self._watching.is_draining:
                 return
-            for finding in self._ask(name):
+            asked.add(waiting[0])
+            for finding in self._ask(waiting[0]):
                 self._act(finding)
         if self._hook is not None:
             self._hook.beat(self._now())

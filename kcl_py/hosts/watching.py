@@ -74,6 +74,11 @@ class Watching:
         """When to ask next; None: there is nobody to ask."""
         return min((source.due for source in self._sources.values()), default=None)
 
+    @property
+    def is_draining(self) -> bool:
+        """A drain has begun for a notice."""
+        return self._is_draining
+
     def due(self, now: float) -> list[str]:
         """Who is to be asked now."""
         return [name for name, source in self._sources.items() if source.due <= now]
@@ -87,9 +92,17 @@ class Watching:
             self._seen.add(notice.kind)
             wanted = notice.kind != "rebalance" or self._drain_on_rebalance
             drains = wanted and not self._is_draining
-            self._is_draining = self._is_draining or drains
+            if drains:
+                self._is_draining = True
+                self._ask_all_once_more(now)
             findings.append(Seen(notice, drains))
         return findings
+
+    def _ask_all_once_more(self, now: float) -> None:
+        """The end is near: who has another reason has to be asked before it, as for the hook."""
+        for source in self._sources.values():
+            if not source.failures:
+                source.due = min(source.due, now)
 
     def failed(self, name: str, now: float, problem: str) -> list[Finding]:
         """A source did not answer, or not with anything that can be read."""

@@ -22,6 +22,7 @@ from kcl_py.hosts.notices import NoAnswer, Notice, parse_instance_action
 from kcl_py.hosts.places import Hints
 from kcl_py.hosts.systemd import SystemdNotifier
 from kcl_py.hosts.watch import NoticeWatch
+from kcl_py.hosts.watching import INTERVAL_SECONDS
 from kcl_py.status import WorkerEvent, WorkerStatus, idle_status
 from tests.hosts.fakes import GROUP, INSTANCE_ID, SPOT, FakeAutoScaling, FakeEcs, FakeImds
 
@@ -127,6 +128,23 @@ def test_a_notice_drains_once_and_is_told_with_its_facts(caplog: pytest.LogCaptu
     assert events(caplog) == ["notice.seen"]
     facts: Any = caplog.records[0]
     assert (facts.kind, facts.action, facts.due, facts.drains) == ("spot", "stop", "soon", True)
+
+
+def test_a_drain_that_is_over_at_once_leaves_nobody_unasked() -> None:
+    """The hook waits too when EC2 takes back an instance that its group has given up."""
+    actions = Actions()
+    spot, lifecycle = Source("spot"), Source("lifecycle")
+    watch, _, clock = watch_of(spot, lifecycle, hook=Hook("leave", lambda: actions))
+    watch._drain = watch._finishing.set
+    watch.look()
+    watch._watching.answered("lifecycle", 0.1, None)  # so that it is due a little later
+    spot.says, lifecycle.says = Notice("spot", "terminate"), TERMINATED
+
+    clock.at = INTERVAL_SECONDS
+    watch.look()
+    watch._work()
+
+    assert actions.told == ["complete"]
 
 
 def test_a_source_that_fails_is_told_once_and_the_others_are_asked(
