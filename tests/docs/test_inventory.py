@@ -1,4 +1,4 @@
-"""Has every block of every page somebody who runs it, or a reason why nobody does?
+"""Has every block of every page somebody who runs it?
 
 Whoever runs blocks yields them from `claimed_blocks()`, computed from what its tests go through.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +29,7 @@ EXECUTORS: Final = (
     "tests.docs.test_shown_output",
     "tests.docs.test_trace_page",
     "tests.docs.test_tutorial",
+    "tests.process.test_chaos",
 )
 
 AT_DEPLOY: Final = tuple(
@@ -37,20 +37,6 @@ AT_DEPLOY: Final = tuple(
     for path in sorted((ROOT / "tests" / "deploy").glob("*.py"))
     if "\ndef claimed_blocks(" in path.read_text(encoding="utf-8")
 )
-
-NOT_RUN: Final[Mapping[str, str]] = {
-    "docs/explanation/chaos.md": "ten minutes; .ci/run has a minute of it",
-    "docs/explanation/mutants.md": "minutes; tests/simulation/test_mutants.py plants each bug",
-    "docs/explanation/performance.md": "half an hour alone on a machine, and it writes that page",
-    "docs/explanation/scale.md": "an hour, and it writes that page, which test_scale_page.py reads",
-    "docs/spec/README.md": "an installation, and hours; .ci/run has the first of its two runs",
-}
-"""Pages with commands that are too long, each with one block. test_long_commands.py sees to it that
-all that these commands name is there."""
-
-
-INSTALLS: Final = re.compile(r"(?:pip install(?: [\w-]+(?:\[[\w,]+\])?)+\n)+")
-"""What asks an index for packages of others, and shows nothing of ours."""
 
 
 def all_blocks() -> dict[Claim, Block]:
@@ -70,22 +56,15 @@ def claimants() -> dict[Claim, list[str]]:
     return found
 
 
-def is_left_out(claim: Claim, block: Block) -> bool:
-    """Say whether there is a reason why nobody here runs it."""
-    page, _ = claim
-    is_others = block.kind == "text" and INSTALLS.fullmatch(block.text) is not None
-    return is_others or (page in NOT_RUN and block.kind in ("sh", "console"))
-
-
 BLOCKS: Final = all_blocks()
 CLAIMANTS: Final = claimants()
 
 
-def test_every_block_is_run_by_somebody_or_left_out_for_a_reason() -> None:
+def test_every_block_is_run_by_somebody() -> None:
     nobody = [
         f"{page}, block {number} ({block.kind}): {block.text[:60]!r}"
         for (page, number), block in BLOCKS.items()
-        if (page, number) not in CLAIMANTS and not is_left_out((page, number), block)
+        if (page, number) not in CLAIMANTS
     ]
 
     assert nobody == []
@@ -97,19 +76,10 @@ def test_no_block_is_claimed_twice() -> None:
     assert twice == {}
 
 
-def test_nobody_claims_what_is_not_there_or_is_left_out() -> None:
-    strange = [
-        (claim, names)
-        for claim, names in CLAIMANTS.items()
-        if claim not in BLOCKS or is_left_out(claim, BLOCKS[claim])
-    ]
+def test_nobody_claims_what_is_not_there() -> None:
+    strange = [(claim, names) for claim, names in CLAIMANTS.items() if claim not in BLOCKS]
 
     assert strange == []
-
-
-@pytest.mark.parametrize("page", NOT_RUN)
-def test_a_reason_is_for_one_block_that_is_there(page: str) -> None:
-    assert len(blocks_of(ROOT / page)) == 1
 
 
 @pytest.mark.parametrize("name", EXECUTORS)

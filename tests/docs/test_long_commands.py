@@ -1,7 +1,7 @@
-"""Can the commands that take minutes, on the other pages, be typed as they are written?
+"""Can the commands on the pages that explain be typed as they are written?
 
-They are not run here: `.ci/run` runs most of them, shorter. But each program and option must exist,
-and what can be made short is run: fewer seeds, the same words else.
+What takes a second is typed. Simulations of many seeds are run with fewer, the same words else. The
+model needs its engines: `.ci/run` types that block. A run of chaos is typed in `tests/process`.
 """
 
 from __future__ import annotations
@@ -48,11 +48,53 @@ SHORTER: Final = {
 }
 
 
+EXPLANATION: Final = DOCS / "explanation"
+MODEL: Final = DOCS / "spec" / "README.md"
+SAYS: Final = {
+    EXPLANATION / "mutants.md": "1 planted bugs, 0 survived",
+    EXPLANATION / "performance.md": "| a guarded record | at most 0.15 µs |",
+    EXPLANATION / "scale.md": "Cost of a steady fleet",
+}
+"""What a command that takes a second says if it went well."""
+
+
 def claimed_blocks() -> Iterator[Claim]:
-    """The blocks that are run, if shorter; the others are named in test_inventory.py."""
+    """The blocks that are run here, and the one that `.ci/run` runs."""
     for page, block in BLOCKS:
         if all(command.startswith(SIMULATE) for command in commands_in(block)):
             yield from claims(page, [block])
+    for page in (*SAYS, MODEL):
+        yield from claims(page, only_block(page))
+
+
+def only_block(page: Path) -> list[Block]:
+    """The block of a page that has one."""
+    blocks = [block for block in blocks_of(page) if block.kind == "sh"]
+    assert len(blocks) == 1, page
+    return blocks
+
+
+@pytest.mark.parametrize("page", SAYS, ids=lambda page: page.stem)
+def test_a_command_of_a_second_is_typed(page: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", only_block(page)[0].text],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert SAYS[page] in done.stdout
+
+
+def test_ci_types_what_the_page_of_the_model_says() -> None:
+    directive = "# shellcheck source=/dev/null\n"
+    typed = (ROOT / ".ci" / "run").read_text(encoding="utf-8").replace(directive, "")
+
+    assert f"() {{ # as above\n{only_block(MODEL)[0].text}}}\nthe_model_as_" in typed
 
 
 @pytest.mark.slow

@@ -6,9 +6,11 @@ The long ones are for people and machines with time: `python -m tests.chaos --mi
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,21 @@ import pytest
 
 from kcl_py.cli.demo.fleet import wait_until
 from tests.chaos.play import EXTRA_SECONDS_MAX
+from tests.docs.pages import DOCS, ROOT, Claim, blocks_of, claims
 
 pytestmark = pytest.mark.process
 
 MINUTES = 0.3
 PATIENCE = 60 * MINUTES + EXTRA_SECONDS_MAX
+
+
+PAGE = DOCS / "explanation" / "chaos.md"
+BLOCK = blocks_of(PAGE)[0]
+
+
+def claimed_blocks() -> Iterator[Claim]:
+    """The command of the page about chaos."""
+    yield from claims(PAGE, [BLOCK])
 
 
 def chaos(directory: Path, *flags: str) -> list[str]:
@@ -51,9 +63,28 @@ def processes_naming(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("flags", [("--seed=11",), ("--seed=12", "--rough")], ids=" ".join)
-def test_a_short_run_keeps_every_promise(tmp_path: Path, flags: tuple[str, ...]) -> None:
-    code, figures = run(tmp_path, *flags)
+def test_the_page_is_typed_and_every_promise_is_kept() -> None:
+    ended = subprocess.run(
+        ["bash", "-c", BLOCK.text],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    lines = ended.stdout.splitlines()
+    figures = {name: rest.strip() for name, _, rest in (line.partition(" ") for line in lines)}
+
+    assert ended.returncode == 0, ended.stdout
+    assert {"0"} == {figures[name] for name in ("lost", "overlaps", "violations")}
+    assert figures["written"] == figures["processed"]
+    assert int(figures["written"]) > 500
+    assert float(BLOCK.text.split("--minutes ")[1].split()[0]) == MINUTES
+
+
+def test_a_rough_run_keeps_every_promise(tmp_path: Path) -> None:
+    code, figures = run(tmp_path, "--seed=12", "--rough")
 
     assert figures["what"] == []
     assert code == 0
