@@ -24,7 +24,10 @@ LOOKS_PER_COST: Final = 50.0
 """With many shards a look costs the control thread milliseconds: it looks less often then."""
 
 NEWS: Final = frozenset(
-    {"worker.ready", "worker.leaving", "worker.failed", "processor.hung", "shard.paused"}
+    {
+        *("worker.ready", "worker.leaving", "worker.failed", "processor.hung"),
+        *("shard.paused", "shard.halted", "shard.resumed"),
+    }
 )
 """Events after which it looks at once."""
 JOIN_SECONDS: Final = 3.0

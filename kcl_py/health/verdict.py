@@ -45,7 +45,9 @@ def judge(status: WorkerStatus, seen_at: float, now: float) -> Verdict:
     count = len(status.shards)
     if status.state == "running":
         shards = "1 shard" if count == 1 else f"{count} shards"
-        return Verdict(alive=True, ready=True, why=f"running, {shards}")
+        paused = sum(shard.state == "paused" for shard in status.shards.values())
+        stands = f", {paused} of them paused" if paused else ""
+        return Verdict(alive=True, ready=True, why=f"running, {shards}{stands}")
     return Verdict(alive=True, ready=False, why=f"{status.state}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kcl_py.core.leases.writes import RowWrite, WriteKind
+from kcl_py.health.verdict import judge
 from kcl_py.local.process import EngineProcess
 from tests.cli.fleets import App, eventually, rows_of
 from tests.cli.typed import Kcl
@@ -35,6 +36,7 @@ def test_a_shard_rests_through_a_restart_until_it_is_resumed(kcl: Kcl, app: App)
         eventually(lambda: _state(worker) == "paused")
         app.put("b")
         assert not worker.status().healthy
+        assert judge(worker.status(), 0.0, 0.0).why == "running, 1 shard, 1 of them paused"
     with app.worker() as other:
         eventually(lambda: _state(other) == "paused")
         assert app.texts() == ["a"]

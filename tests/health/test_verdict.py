@@ -48,6 +48,8 @@ def test_a_worker_that_gets_nowhere_is_alive_and_ready(of_shard: dict[str, Any])
 
     assert verdict.alive
     assert verdict.ready
+    paused = ", 1 of them paused" if of_shard.get("state") == "paused" else ""
+    assert verdict.why == f"running, 1 shard{paused}"
 
 
 @pytest.mark.parametrize(

@@ -346,7 +346,8 @@ class ShardMachine:
             pending=self.checkpoints.offered,
         )
         self.run = Running(self._tools, now, facts)
-        self._report("processor.started", token=self.token, at=str(progress.finished))
+        at = progress.finished and str(progress.finished)
+        self._report("processor.started", token=self.token, at=at)
 
     def _again(self, now: float) -> None:
         """The back-off is over."""

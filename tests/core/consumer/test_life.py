@@ -8,6 +8,8 @@ import pytest
 
 from kcl_py.config import Backoff, OnError, WorkerConfig
 from kcl_py.core.events import Traits
+from kcl_py.core.leases.rows import Sentinel
+from kcl_py.records import Position
 from tests.core.consumer.house import AUTO, EXPLICIT, KEY, LOST, D, House, at, error
 
 STEADY = Backoff(jitter=False)
@@ -51,6 +53,18 @@ def test_an_object_is_told_its_token_and_where_it_starts() -> None:
     facts = house.run().facts
     assert (facts.key, facts.shard_id, facts.token) == (KEY, KEY, 1)
     assert (facts.checkpointed, facts.fence) == (at(7), house.now + D)
+
+
+@pytest.mark.parametrize(("finished", "told"), [(at(7), str(at(7))), (None, None)])
+def test_the_log_says_behind_which_record_it_starts(
+    finished: Position | None, told: str | None
+) -> None:
+    house = House()
+
+    house.begin(checkpoint=finished or Sentinel.TRIM_HORIZON)
+
+    [started] = [each for each in house.reports if each.name == "processor.started"]
+    assert dict(started.fields)["at"] == told
 
 
 def test_nothing_is_read_before_initialize_returned() -> None:
