@@ -121,6 +121,42 @@ def test_a_resume_that_comes_late_undoes_no_later_pause() -> None:
     finish_cleanly(world)
 
 
+def test_a_pause_that_arrives_twice_does_not_undo_a_resume() -> None:
+    world = running_world(workers=1, shards=1)
+    (key,) = world.open_keys()
+    for owner in world.living():
+        owner.stop()
+    world.run_until(lambda: not world.living(), within=30)
+    assert world.row(key).actual_owner is None
+    pause = repairs.halt(world.row(key))
+
+    world.table.apply("", pause, world.now)  # its answer is lost
+    resume(world, key)
+    world.table.apply("", pause, world.now)  # the same request, late
+
+    assert not world.row(key).halted
+    world.start_worker()
+    world.run_until(lambda: all_processing(world, [key]), within=30)
+    finish_cleanly(world)
+
+
+def test_a_resume_that_arrives_twice_does_not_undo_a_pause() -> None:
+    """Between two renewals, so that the owner never knew that it was resumed."""
+    world = running_world(workers=1, shards=1)
+    (key,) = world.open_keys()
+    halt(world, key)
+    again = repairs.resume(world.row(key))
+
+    world.table.apply("", again, world.now)
+    halt(world, key)
+    world.table.apply("", again, world.now)
+
+    assert world.row(key).halted
+    world.run_until(lambda: is_quiet(world, key), within=6)
+    resume(world, key)
+    finish_cleanly(world)
+
+
 def test_a_halted_shard_moves_to_a_worker_that_joins() -> None:
     world = running_world(workers=1, shards=2)
     for key in world.open_keys():
