@@ -228,6 +228,25 @@ def test_an_owner_that_is_asked_for_another_hands_over_what_is_beyond_its_share(
     finish_cleanly(world)
 
 
+def test_an_owner_counts_a_taker_that_it_has_not_seen_yet() -> None:
+    """Who has just joined, and is in no scan of the owner, has to be given no last lease either."""
+    world = running_world(workers=2, shards=3)
+    poor = min(world.living(), key=lambda worker: len(world.held(worker)))
+    (last,) = world.held(poor)
+    fresh = world.start_worker()
+    world.run_until(lambda: fresh.worker_id in world.table.rows(), within=10)
+    assert isinstance(poor.core, WorkerCore)
+    assert fresh.worker_id not in status_of(poor).peers
+
+    write = releasing.ask(world.row(last), owner=poor.worker_id, taker=fresh.worker_id)
+    assert write is not None
+    world.table.apply("", write, world.now)
+    world.run_until(lambda: not world.row(last).in_handoff, within=10)
+
+    assert world.owner(last) is poor
+    finish_cleanly(world)
+
+
 def test_a_lease_that_is_seized_for_nobody_would_have_two_owners() -> None:
     """Why a seized row names an owner who does not exist, and keeps its duration."""
     world = running_world(workers=2, shards=2)
