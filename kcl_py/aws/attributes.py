@@ -92,6 +92,7 @@ SCALARS: Final[Mapping[str, tuple[str, Callable[[object], AttributeValue]]]] = {
     "root": ("kclRoot", flag),
     "paused": ("kclPaused", flag),
     "halted": ("kclHalted", flag),
+    "marks": ("kclMarks", integer),
     "parents": ("parentShardId", names),
     "children": ("childShardIds", names),
     "owner_switches": ("ownerSwitchesSinceCheckpoint", integer),

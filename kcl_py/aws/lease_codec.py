@@ -98,6 +98,7 @@ def _decode_lease(key: str, reader: ItemReader) -> LeaseRow:
         root=bool(reader.flag("kclRoot")),
         paused=bool(reader.flag("kclPaused")),
         halted=bool(reader.flag("kclHalted")),
+        marks=reader.integer("kclMarks"),
         parents=reader.names("parentShardId"),
         children=reader.names("childShardIds"),
         hash_range=_hash_range(reader),

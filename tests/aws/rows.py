@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kcl_py.core.leases import writes
+from kcl_py.core.leases import repairs, writes
+from kcl_py.core.leases.repairs import Anew
 from kcl_py.core.leases.rows import (
     ApplicationRow,
     LeaseRow,
@@ -29,6 +30,9 @@ checkpoints = st.one_of(positions, st.sampled_from(Sentinel))
 name_sets = st.sets(names, max_size=3).map(lambda found: tuple(sorted(found)))
 hash_ranges = st.tuples(st.integers(0, 2**127), st.integers(2**127, 2**128 - 1))
 pendings = st.builds(Pending, position=positions, state=st.binary(max_size=20))
+anews = st.builds(
+    Anew, checkpoint=checkpoints, start_at=st.none() | milliseconds, root=st.booleans()
+)
 
 lease_rows = st.builds(
     LeaseRow,
@@ -43,6 +47,8 @@ lease_rows = st.builds(
     start_at=st.none() | milliseconds,
     root=st.booleans(),
     paused=st.booleans(),
+    halted=st.booleans(),
+    marks=st.none() | counters,
     parents=name_sets,
     children=name_sets,
     hash_range=st.none() | hash_ranges,
@@ -78,6 +84,8 @@ def lease_writes(draw: st.DrawFn, row: LeaseRow) -> RowWrite:
     checkpoint = draw(st.none() | checkpoints)
     pending = draw(st.none() | pendings)
     key = row.key
+    # As it may have been read before somebody else wrote.
+    read = replace(row, counter=base, marks=draw(st.sampled_from([row.marks, None, 1])))
     return draw(
         st.sampled_from(
             [
@@ -118,6 +126,11 @@ def lease_writes(draw: st.DrawFn, row: LeaseRow) -> RowWrite:
                 ),
                 writes.end(key, me=me, base=base, nonce=nonce, children=draw(name_sets)),
                 writes.delete(replace(row, counter=base)),
+                repairs.resume(read),
+                repairs.seize(
+                    read, nonce=nonce, anew=draw(st.none() | anews), above=draw(counters)
+                ),
+                *([] if row.is_finished else [repairs.halt(read)]),
             ]
         )
     )

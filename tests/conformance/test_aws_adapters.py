@@ -18,7 +18,7 @@ from kcl_py.aws.table_setup import open_table
 from kcl_py.config import TableConfig, WorkerConfig
 from kcl_py.core.commands import Fetch, Start, StartKind
 from kcl_py.core.events import Applied, FailureKind, FetchFailed, PageFetched, Refused
-from kcl_py.core.leases import writes
+from kcl_py.core.leases import repairs, writes
 from kcl_py.core.leases.rows import LeaseRow, Pending, Sentinel, WorkerRow, WorkerState
 from kcl_py.core.shards.graph import Shard
 from kcl_py.records import Position
@@ -219,6 +219,26 @@ def test_an_ended_shard_is_a_tombstone_that_is_deleted_as_it_was_seen(table: Lea
 
     assert table.write(writes.delete(stone)) == Applied(None)
     assert table.read_rows((KEY,)).absent == (KEY,)
+
+
+def test_a_halt_that_arrives_twice_does_not_undo_the_resume_between(table: LeaseTable) -> None:
+    row = applied(table, writes.create(ROW))
+    halt = repairs.halt(row)
+    halted = applied(table, halt)
+    assert (halted.halted, halted.marks, halted.counter, halted.nonce) == (
+        True,
+        1,
+        row.counter,
+        row.nonce,
+    )
+    resume = repairs.resume(halted)
+    resumed = applied(table, resume)
+    assert (resumed.halted, resumed.marks) == (False, 2)
+
+    assert refused(table, halt) == resumed
+    again = applied(table, repairs.halt(resumed))
+    assert refused(table, resume) == again
+    assert (again.halted, again.counter) == (True, row.counter)
 
 
 def test_rows_of_all_kinds_are_scanned_and_read(table: LeaseTable) -> None:

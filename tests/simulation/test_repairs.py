@@ -121,6 +121,42 @@ def test_a_resume_that_comes_late_undoes_no_later_pause() -> None:
     finish_cleanly(world)
 
 
+def test_a_pause_that_arrives_twice_does_not_undo_a_resume() -> None:
+    world = running_world(workers=1, shards=1)
+    (key,) = world.open_keys()
+    for owner in world.living():
+        owner.stop()
+    world.run_until(lambda: not world.living(), within=30)
+    assert world.row(key).actual_owner is None
+    pause = repairs.halt(world.row(key))
+
+    world.table.apply("", pause, world.now)  # its answer is lost
+    resume(world, key)
+    world.table.apply("", pause, world.now)  # the same request, late
+
+    assert not world.row(key).halted
+    world.start_worker()
+    world.run_until(lambda: all_processing(world, [key]), within=30)
+    finish_cleanly(world)
+
+
+def test_a_resume_that_arrives_twice_does_not_undo_a_pause() -> None:
+    """Between two renewals, so that the owner never knew that it was resumed."""
+    world = running_world(workers=1, shards=1)
+    (key,) = world.open_keys()
+    halt(world, key)
+    again = repairs.resume(world.row(key))
+
+    world.table.apply("", again, world.now)
+    halt(world, key)
+    world.table.apply("", again, world.now)
+
+    assert world.row(key).halted
+    world.run_until(lambda: is_quiet(world, key), within=6)
+    resume(world, key)
+    finish_cleanly(world)
+
+
 def test_a_halted_shard_moves_to_a_worker_that_joins() -> None:
     world = running_world(workers=1, shards=2)
     for key in world.open_keys():
@@ -189,6 +225,25 @@ def test_an_owner_that_is_asked_for_another_hands_over_what_is_beyond_its_share(
     ask(world, last)
     world.run_until(lambda: not world.row(last).in_handoff, within=10)
     assert world.owner(last) is rich
+    finish_cleanly(world)
+
+
+def test_an_owner_counts_a_taker_that_it_has_not_seen_yet() -> None:
+    """Who has just joined, and is in no scan of the owner, has to be given no last lease either."""
+    world = running_world(workers=2, shards=3)
+    poor = min(world.living(), key=lambda worker: len(world.held(worker)))
+    (last,) = world.held(poor)
+    fresh = world.start_worker()
+    world.run_until(lambda: fresh.worker_id in world.table.rows(), within=10)
+    assert isinstance(poor.core, WorkerCore)
+    assert fresh.worker_id not in status_of(poor).peers
+
+    write = releasing.ask(world.row(last), owner=poor.worker_id, taker=fresh.worker_id)
+    assert write is not None
+    world.table.apply("", write, world.now)
+    world.run_until(lambda: not world.row(last).in_handoff, within=10)
+
+    assert world.owner(last) is poor
     finish_cleanly(world)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcl_py.core.leases import writes
+from kcl_py.core.leases import repairs, writes
 from kcl_py.core.leases.rows import (
     ApplicationRow,
     LeaseRow,
@@ -55,6 +55,8 @@ leases = st.builds(
     start_at=st.none() | st.just(1_790_000_000.12345),
     root=st.booleans(),
     paused=st.booleans(),
+    halted=st.booleans(),
+    marks=st.none() | counters,
     parents=names,
     children=names,
     hash_range=st.none() | st.just((0, 2**128 - 1)),
@@ -104,6 +106,15 @@ def owner_writes() -> st.SearchStrategy[RowWrite]:
     )  # fmt: skip
 
 
+def writes_by_hand() -> st.SearchStrategy[RowWrite]:
+    """What somebody writes who is no worker."""
+    return st.one_of(
+        leases.filter(lambda row: not row.is_finished).map(repairs.halt),
+        leases.map(repairs.resume),
+        st.builds(repairs.seize, leases, nonce=st.just("h"), above=counters),
+    )
+
+
 def all_writes() -> st.SearchStrategy[RowWrite]:
     """Every write of the protocol."""
     return st.one_of(
@@ -120,6 +131,7 @@ def all_writes() -> st.SearchStrategy[RowWrite]:
         st.builds(writes.request, keys, me=workers, victim=workers),
         st.builds(writes.withdraw, keys, me=workers, victim=workers),
         leases.map(writes.delete),
+        writes_by_hand(),
         worker_rows.map(writes.create_worker),
         st.builds(writes.beat, workers, seen=counters, state=st.sampled_from(WorkerState)),
         st.builds(writes.remove_worker, workers, seen=counters),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kcl_py.core.commands import Fetch, Start, StartKind
 from kcl_py.core.consumer.counting import tally_read
 from kcl_py.core.consumer.page import Page
+from kcl_py.core.consumer.progress import later
 from kcl_py.core.consumer.tools import timer_name
 from kcl_py.core.events import FailureKind, FetchFailed, PageFetched
 from kcl_py.core.leases.rows import Sentinel
@@ -177,6 +178,8 @@ class Reading:
             self._start = Start(kind=StartKind.AFTER, sequence_number=span[1])
         if page is not None:
             self._buffer.put(page, skipped, answer.lag)
+            # If the place behind it is refused, reading begins at the oldest record.
+            self._skip = later(self._skip, page.last)
         if answer.next_iterator is None:
             self.has_ended, self.children = True, answer.children
 
@@ -191,9 +194,10 @@ class Reading:
         )
 
     def _foreign(self, page: Page | None, skipped: int) -> str | None:
-        """Say why nothing comes, if the shard refuses a checkpoint that is beyond its records.
+        """Say why nothing comes, if the shard refuses a place that is beyond its records.
 
-        What comes before a checkpoint counts as finished, and stays so until somebody resets it.
+        What comes before a checkpoint counts as finished, and stays so until somebody resets it;
+        what comes before that which was read already, in this epoch.
         """
         if self._unknown is None:
             return None
@@ -212,8 +216,8 @@ class Reading:
         if not self._says_unknown:
             return None
         return (
-            f"the checkpoint {self._unknown} is none of this shard, and beyond its records, so "
-            f"none is delivered; see `kcl checkpoint reset --shard {self._key}`"
+            f"the place {self._unknown} is none of this shard, and beyond its records, so none is "
+            f"delivered; see `kcl checkpoint reset --shard {self._key}`"
         )
 
     def _opened_as_before(self, answer: PageFetched) -> Page | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kcl_py.core.leases.plan import Plan, floor_of, plan, score, successors
+from kcl_py.core.leases.plan import Plan, PlanWorker, floor_of, plan, score, successors
 from kcl_py.core.leases.rows import DURATION_MIN
 from kcl_py.core.leases.view import OFFER_GRACE, View, build_view
 
@@ -106,15 +106,13 @@ class Balance:
     def has_share_without(self, now: float, taker: str) -> bool:
         """Say whether, with `taker` in the fleet, we stay at our floor without one lease more.
 
-        Whoever asks is there, even if nothing of it was seen to move yet. The lease in question
-        counts
-        for the taker already.
+        Whoever asks is there, even if nothing of it was seen yet. The lease in question counts for
+        the taker already.
         """
         view = self.view(now)
         workers = [w for w in view.workers if w.worker_id != taker]
-        found = next((w for w in view.workers if w.worker_id == taker), None)
-        if found is None:
-            return True
+        unseen = PlanWorker(worker_id=taker, lease_max=None, is_taker=True)
+        found = next((w for w in view.workers if w.worker_id == taker), unseen)
         workers.append(replace(found, is_taker=True, is_live=True))
         decided = plan(view.leases, workers)
         held = sum(1 for lease in view.leases if lease.holder == self._desk.me)

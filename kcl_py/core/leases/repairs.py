@@ -16,6 +16,8 @@ from kcl_py.core.leases.rows import DURATION_MAX, PLACEHOLDER_OWNER, Checkpoint,
 from kcl_py.core.leases.writes import Is, RowWrite, WriteKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kcl_py.core.leases.writes import FieldValue
 
 
@@ -37,15 +39,11 @@ def halt(row: LeaseRow) -> RowWrite:
     """Ask that no user code of a shard runs, whoever owns it. Touches neither counter nor owner.
 
     Args:
-        row: As it was just read; the write is refused if the counter has moved since.
+        row: As it was just read; the write is refused if the counter has moved since, or somebody
+            else has halted or resumed it.
     """
     assert not row.is_finished
-    return RowWrite(
-        kind=WriteKind.HALT,
-        key=row.key,
-        tests=(Is("counter", row.counter),),
-        sets={"halted": True},
-    )
+    return _mark(WriteKind.HALT, row, {"halted": True})
 
 
 def resume(row: LeaseRow) -> RowWrite:
@@ -54,9 +52,20 @@ def resume(row: LeaseRow) -> RowWrite:
     Args:
         row: As for `halt`. A late one would undo a pause of which nobody knew when it was sent.
     """
-    sets: dict[str, FieldValue] = {"halted": None, "paused": None}
-    tests = (Is("counter", row.counter),)
-    return RowWrite(kind=WriteKind.RESUME, key=row.key, tests=tests, sets=sets)
+    return _mark(WriteKind.RESUME, row, {"halted": None, "paused": None})
+
+
+def _mark(kind: WriteKind, row: LeaseRow, sets: Mapping[str, FieldValue]) -> RowWrite:
+    """Return a mark that is set once, though its request arrives twice.
+
+    The counter alone does not see to that: it stands still while nobody renews.
+    """
+    return RowWrite(
+        kind=kind,
+        key=row.key,
+        tests=(Is("counter", row.counter), Is("marks", row.marks)),
+        sets={**sets, "marks": (row.marks or 0) + 1},
+    )
 
 
 def seize(row: LeaseRow, *, nonce: str, anew: Anew | None = None, above: int = 0) -> RowWrite:

@@ -75,6 +75,7 @@ class LeaseRow:
         root: Created by initial sync: waits for no parent.
         paused: Its owner says so: user code failed too often.
         halted: Somebody asked that it rests: no owner runs user code of it.
+        marks: How often somebody halted or resumed it; None: never.
         hash_range: Inclusive hash-key range of the shard.
     """
 
@@ -90,6 +91,7 @@ class LeaseRow:
     root: bool = False
     paused: bool = False
     halted: bool = False
+    marks: int | None = None
     parents: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     hash_range: tuple[int, int] | None = None

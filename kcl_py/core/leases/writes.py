@@ -130,8 +130,8 @@ def lease_fields(row: LeaseRow) -> dict[str, FieldValue]:
     """Return every field of a lease row that is set, by name."""
     names = (
         "counter", "checkpoint", "owner", "checkpoint_owner", "nonce", "duration", "offer",
-        "start_at", "root", "paused", "halted", "parents", "children", "hash_range",
-        "owner_switches", "pending",
+        "start_at", "root", "paused", "halted", "marks", "parents", "children",
+        "hash_range", "owner_switches", "pending",
     )  # fmt: skip
     values = {name: getattr(row, name) for name in names}
     return {k: v for k, v in values.items() if v is not None and v is not False and v != ()}

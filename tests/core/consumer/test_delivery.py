@@ -443,3 +443,23 @@ def test_a_read_that_brings_nothing_is_seen_in_status_until_one_does() -> None:
     house.answer()
 
     assert house.consumers.status(house.now)[KEY].last_error is None
+
+
+def test_a_place_that_is_refused_in_the_middle_brings_nothing_twice() -> None:
+    """As of a stream that was made anew: what was delivered in this epoch does not come again."""
+    house = house_with(page_records=2)
+    house.start(6)
+    assert house.batch() == [1, 2]
+    house.advance(0.3)
+
+    house.fail(FailureKind.INVALID)
+    house.advance(0.3)
+    house.fail(FailureKind.INVALID, action="kinesis:GetShardIterator")
+    house.advance(0.3)
+    assert house.fetches[KEY].start == Start(kind=StartKind.TRIM_HORIZON)
+    house.answer()
+    house.advance(0.3)
+    house.answer()
+    house.returns()
+
+    assert house.batch() == [3, 4]
