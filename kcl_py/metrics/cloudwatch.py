@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote_plus
 
 from kcl_py.metrics.metric import Unit
 from kcl_py.metrics.points import Point
@@ -17,6 +16,9 @@ REQUEST_BYTES_MAX: Final = 1024 * 1024
 
 HEAD_BYTES: Final = 2048
 """What may stand around the data: the action, the version, the namespace."""
+
+NUMBER_BYTES: Final = 40
+"""A number, escaped, or a time with date and zone."""
 
 DIMENSION_LENGTH_MAX: Final = 1024
 """Source: Dimension, Value. One that is longer keeps its end, which tells shards apart."""
@@ -92,20 +94,34 @@ def pack(
 
 
 def size_of(datum: Mapping[str, Any]) -> int:
-    """Bytes that it takes in the wordiest protocol of the service, that of query parameters."""
-    return sum(len(name) + len(value) + 2 for name, value in _flat("MetricData.member.1000", datum))
+    """Bytes that it takes at most in the wordiest protocol of the service, of query parameters.
+
+    Nothing is spelled for it, since there is one for each metric of each shard.
+    """
+    return _size(len("MetricData.member.1000"), datum)
 
 
-def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:
+def _size(name: int, value: object) -> int:
+    """Bytes of a value and all in it.
+
+    Args:
+        name: Length of its name.
+    """
     if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _flat(f"{name}.{key}", each)
-    elif isinstance(value, list):
-        for number, each in enumerate(value, 1):
-            yield from _flat(f"{name}.member.{number}", each)
-    else:
-        # A time is spelled with date and zone there.
-        yield name, quote_plus(str(value)) + " " * 16
+        return sum(_size(name + 1 + len(key), each) for key, each in value.items())
+    if isinstance(value, list):
+        within = name + len(".member.") + len(str(len(value)))
+        return (
+            len(value) * (within + NUMBER_BYTES)
+            if _is_of_numbers(value)
+            else sum(_size(within, each) for each in value)
+        )
+    text = 3 * len(value.encode()) if isinstance(value, str) else NUMBER_BYTES
+    return name + len("&=") + text
+
+
+def _is_of_numbers(value: list[object]) -> bool:
+    return bool(value) and isinstance(value[0], float)
 
 
 class CloudWatch:

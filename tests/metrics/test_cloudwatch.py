@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -176,7 +176,7 @@ def stubbed(*codes: str) -> Any:
     return made
 
 
-def put(codes: Sequence[str], is_stopping: Callable[[], bool] = lambda: False) -> str | None:
+def put(codes: Sequence[str]) -> str | None:
     made = stubbed(*codes)
     calls: list[str] = []
 
@@ -185,7 +185,7 @@ def put(codes: Sequence[str], is_stopping: Callable[[], bool] = lambda: False) -
             calls.append(request["Namespace"])
             made.put_metric_data(**request)
 
-    port = MetricData(Counting(), sleep=lambda _seconds: None, is_stopping=is_stopping)
+    port = MetricData(Counting(), sleep=lambda _seconds: None)
     answer = port.put("demo", [{"MetricName": "m", "Value": 1.0}])
     assert len(calls) == len(codes)
     return answer
@@ -205,10 +205,6 @@ def test_what_may_have_been_counted_or_is_refused_is_not_sent_again(code: str) -
 
     assert problem is not None
     assert "cloudwatch:PutMetricData" in problem
-
-
-def test_nothing_is_tried_again_at_the_end() -> None:
-    assert put(["Throttling"], lambda: True) is not None
 
 
 PAGE = b"<html><body>Please log in</body></html>"
