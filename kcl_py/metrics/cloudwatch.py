@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from kcl_py.metrics.metric import Unit
@@ -41,11 +42,11 @@ Put: TypeAlias = Callable[[str, Sequence[Datum]], str | None]
 """Sends data of a namespace, once; says why it could not."""
 
 
-def datum_of(point: Point, at: float) -> Datum:
+def datum_of(point: Point, at: datetime) -> Datum:
     """Spell one point: a value, a statistic set, or values with how often each came.
 
     Args:
-        at: Unix seconds.
+        at: Aware. A number would be parsed for each point, which costs half of a sending.
     """
     unit = point.metric.unit
     factor, stats = FACTORS[unit], point.stats
@@ -107,21 +108,19 @@ def _size(name: int, value: object) -> int:
     Args:
         name: Length of its name.
     """
-    if isinstance(value, Mapping):
-        return sum(_size(name + 1 + len(key), each) for key, each in value.items())
+    if isinstance(value, str):
+        return name + len("&=") + 3 * len(value.encode())
+    if isinstance(value, dict):
+        size = 0
+        for key, each in value.items():
+            size += _size(name + 1 + len(key), each)
+        return size
     if isinstance(value, list):
-        within = name + len(".member.") + len(str(len(value)))
-        return (
-            len(value) * (within + NUMBER_BYTES)
-            if _is_of_numbers(value)
-            else sum(_size(within, each) for each in value)
-        )
-    text = 3 * len(value.encode()) if isinstance(value, str) else NUMBER_BYTES
-    return name + len("&=") + text
-
-
-def _is_of_numbers(value: list[object]) -> bool:
-    return bool(value) and isinstance(value[0], float)
+        size, within = 0, name + len(".member.") + len(str(len(value)))
+        for each in value:
+            size += _size(within, each)
+        return size
+    return name + len("&=") + NUMBER_BYTES
 
 
 class CloudWatch:
@@ -135,5 +134,6 @@ class CloudWatch:
 
     def send(self, points: Sequence[Point], at: float) -> Iterator[tuple[int, str | None]]:
         """Send them; yield for each request how many it had, and why it failed."""
-        for batch in pack(datum_of(point, at) for point in points):
+        when = datetime.fromtimestamp(at, UTC)
+        for batch in pack(datum_of(point, when) for point in points):
             yield len(batch), self._put(self._namespace, batch)

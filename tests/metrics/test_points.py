@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from kcl_py.metrics.points import Collector, Level, Point
 from kcl_py.status import Timing, WorkerStatus, idle_status
 from tests.metrics.samples import STATUS, shard
 
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 KEYS = ("shardId-0", "shardId-1", "shardId-2")
 
 
@@ -241,7 +243,7 @@ def test_what_is_no_number_costs_nobody_else_its_place(
     for _, line in lines_of(points, namespace="n", at=1.0, properties={}):
         json.loads(line)
     for point in points:
-        datum = datum_of(point, 1.0)
+        datum = datum_of(point, NOW)
         values = [datum.get("Value", 0.0), *datum.get("Values", ())]
         values += datum.get("StatisticValues", {}).values()
         assert all(abs(value) <= 2.0**360 for value in values)
