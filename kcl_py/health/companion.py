@@ -48,6 +48,7 @@ class Health:
         now: The worker's clock; that of the heartbeat file, too.
         exposition: What /metrics says of a status, piece by piece.
         pause: Waits so many seconds before a port that is taken is tried again; None: it does.
+        is_stopping: The worker was asked to stop: no port is waited for any more.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Health:
         now: Callable[[], float],
         exposition: Callable[[WorkerStatus], Iterator[str]],
         pause: Callable[[float], object] | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._config = config
         self._now = now
@@ -71,6 +73,7 @@ class Health:
         )
         self._is_closing = threading.Event()
         self._pause_before = pause or self._is_closing.wait
+        self._is_stopping = is_stopping
         self._has_news = threading.Event()
         self._has_looked = threading.Event()
         self._server: Server | None = None
@@ -146,9 +149,10 @@ class Health:
                 "a directory that this process may write to"
             ) from None
 
-    def _listening(self, port: int) -> Server:
+    def _listening(self, port: int) -> Server | None:
+        """Listen; None: the worker stops before it could."""
         until, is_told = self._now() + PORT_SECONDS, False
-        while True:
+        while not self._is_stopping():
             try:
                 return Server(self._config.host, port, self._at, self._now)
             except PortTaken as taken:
@@ -159,6 +163,7 @@ class Health:
                     _log.warning("health.port_taken", extra=wanted)
                 is_told = True
             self._pause_before(PORT_PAUSE_SECONDS)
+        return None
 
     def _spawn(self, name: str, wanted: threading.Event, do: Callable[[], None]) -> None:
         thread = threading.Thread(target=lambda: self._work(wanted, do), name=name, daemon=True)

@@ -8,16 +8,18 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kcl_py import ConfigError, HealthConfig
+from kcl_py import ConfigError, HealthConfig, Worker
 from kcl_py.cli.running.restarts import HOPELESS
 from kcl_py.health import companion
 from kcl_py.health.beat import Beat, read_beat, steady
 from kcl_py.health.companion import PORT_SECONDS, Health
 from kcl_py.health.port import PortTaken
+from kcl_py.local import Engine
 from kcl_py.status import WorkerStatus
 from tests.metrics.samples import STATUS
 
@@ -69,7 +71,7 @@ def health(clock: Clock | None = None, **config: object) -> Health:
         HealthConfig(**config),  # type: ignore[arg-type]  # of tests
         now=clock or steady,
         exposition=lambda status: iter((status.worker_id,)),
-        **({} if clock is None else {"pause": clock.wait}),  # type: ignore[arg-type]  # of tests
+        pause=None if clock is None else clock.wait,
     )
 
 
@@ -126,6 +128,30 @@ def test_a_port_that_is_freed_meanwhile_is_had(caplog: pytest.LogCaptureFixture)
 
     told = [(each.message, vars(each).get("port")) for each in caplog.records]
     assert told == [("health.port_taken", port)]
+
+
+def test_who_is_asked_to_stop_meanwhile_waits_for_no_port() -> None:
+    with Engine() as engine, socket.create_server(("127.0.0.1", 0)) as other:
+        config = replace(engine.config(), health=HealthConfig(port=other.getsockname()[1]))
+        worker = Worker(
+            app_name="demo",
+            stream="people",
+            processor=lambda batch: None,
+            config=config,
+            session=engine.session(),
+        )
+        beside = next(each for each in worker._companions if isinstance(each, Health))
+        waits: list[float] = []
+
+        def pause(seconds: float) -> None:
+            waits.append(seconds)
+            worker.request_stop()  # as SIGTERM does
+
+        beside._pause_before = pause
+        worker.run(handle_signals=False)
+
+    assert len(waits) == 1
+    assert worker.status().state == "stopped"
 
 
 def test_only_a_port_that_is_taken_is_waited_for() -> None:
