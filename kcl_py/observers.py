@@ -47,7 +47,6 @@ def observers(
     stream: StreamAddress,
     session: boto3.session.Session | None = None,
     client_factory: ClientFactory | None = None,
-    *,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Observers:
     """Make them; none is started, and nothing is connected.

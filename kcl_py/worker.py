@@ -101,12 +101,7 @@ class Worker:
         self._client_factory = client_factory
         self._on_event = on_event
         asked = observers(
-            config,
-            app_name,
-            self._stream,
-            session,
-            client_factory,
-            is_stopping=lambda: self._stop_asked,
+            config, app_name, self._stream, session, client_factory, lambda: self._stop_asked
         )
         self._companions = (*companions, *asked.companions)
         self._cpu_used = asked.cpu_used
