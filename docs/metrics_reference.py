@@ -30,6 +30,9 @@ The unit of a time is seconds in Prometheus and milliseconds in CloudWatch; that
 | CloudWatch, `level=summary` | dimension `Operation`, as below: all shards and workers together |
 | CloudWatch, `level=detailed` | these, and the same with `Operation` and `ShardId` for each shard, with `Operation` and `WorkerIdentifier` for each worker |
 
+With `level=detailed`, the shard `older` is what was done for shards that a worker has forgotten, having given up more than 1000 others since, as when
+thousands move at once. Without it sums over shards would miss that.
+
 OpenTelemetry's names become those of Prometheus where a collector translates them. A name in bold is that of the Java KCL, with its `Operation`. Two things differ from there: at its level SUMMARY, too, it sends a metric for each shard; and its
 `Success` of a task has no like here, since failures are counted by what failed.
 """

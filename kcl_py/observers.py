@@ -47,8 +47,17 @@ def observers(
     stream: StreamAddress,
     session: boto3.session.Session | None = None,
     client_factory: ClientFactory | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> Observers:
     """Make them; none is started, and nothing is connected.
+
+    Args:
+        config: Its `health` and `metrics`.
+        app_name: Of every number.
+        stream: Its name, and where it is.
+        session: For CloudWatch.
+        client_factory: For CloudWatch, instead.
+        is_stopping: The worker was asked to stop, as while it starts.
 
     Raises:
         ConfigError: One of them needs a package that is not installed.
@@ -64,6 +73,7 @@ def observers(
             Health(
                 health,
                 now=SYSTEM_CLOCK.now,
+                is_stopping=is_stopping,
                 exposition=lambda status: exposition_pieces(status, app_name),
             )
         )

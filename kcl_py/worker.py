@@ -100,7 +100,9 @@ class Worker:
         self._session = session
         self._client_factory = client_factory
         self._on_event = on_event
-        asked = observers(config, app_name, self._stream, session, client_factory)
+        asked = observers(
+            config, app_name, self._stream, session, client_factory, lambda: self._stop_asked
+        )
         self._companions = (*companions, *asked.companions)
         self._cpu_used = asked.cpu_used
         self._audit_path: str | PathLike[str] | None = None  # set by `kcl run --audit-log`

@@ -27,7 +27,6 @@ class MetricData:
 
     Args:
         client: Of CloudWatch.
-        is_stopping: The worker ends: nothing is tried again.
         sleep: Waits so many seconds before something is.
     """
 
@@ -35,11 +34,10 @@ class MetricData:
         self,
         client: Any,  # noqa: ANN401 - a client
         *,
-        is_stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._client = client
-        self._patience = Patience(is_stopping=is_stopping, sleep=sleep)
+        self._patience = Patience(sleep=sleep)
 
     def put(self, namespace: str, data: Sequence[Mapping[str, Any]]) -> str | None:
         """Send them, and return why that failed."""

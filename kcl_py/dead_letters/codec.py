@@ -61,7 +61,7 @@ def decode_line(line: bytes | str) -> DeadLetter:
     """
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadLetter("it is no JSON") from None
     if not isinstance(found, dict):
         raise BadLetter("it is no JSON object")
@@ -77,8 +77,8 @@ def decode_letter(found: dict[str, Any]) -> DeadLetter:
     if found.get("version") != VERSION:
         raise BadLetter(f"its version is {found.get('version')!r}, not {VERSION}")
     hash_key = found.get("explicit_hash_key")
-    if hash_key is not None and not isinstance(hash_key, str):
-        raise BadLetter("its explicit_hash_key is no text")
+    if hash_key is not None:
+        hash_key = _whole_text(found, "explicit_hash_key")
     sub = _number(found, "sub_sequence_number")
     sequence_number = _text(found, "sequence_number")
     try:
@@ -87,7 +87,7 @@ def decode_letter(found: dict[str, Any]) -> DeadLetter:
         raise BadLetter(str(error)) from None
     record = Record(
         data=_data(found),
-        partition_key=_text(found, "partition_key"),
+        partition_key=_whole_text(found, "partition_key"),
         sequence_number=sequence_number,
         sub_sequence_number=sub,
         explicit_hash_key=hash_key,
@@ -95,12 +95,12 @@ def decode_letter(found: dict[str, Any]) -> DeadLetter:
     )
     return DeadLetter(
         record=record,
-        app_name=_text(found, "app_name"),
-        stream_arn=_text(found, "stream_arn"),
-        shard_id=_text(found, "shard_id"),
+        app_name=_whole_text(found, "app_name"),
+        stream_arn=_whole_text(found, "stream_arn"),
+        shard_id=_whole_text(found, "shard_id"),
         attempts=_number(found, "attempts"),
-        error_type=_text(found, "error_type"),
-        error_message=_text(found, "error_message"),
+        error_type=_written(_text(found, "error_type")),
+        error_message=_written(_text(found, "error_message")),  # of the processor: anything
         failed_at=_time(found, "failed_at"),
     )
 
@@ -118,6 +118,18 @@ def _text(found: dict[str, Any], name: str) -> str:
     return value
 
 
+def _whole_text(found: dict[str, Any], name: str) -> str:
+    """One that can be written; JSON can spell halves of characters, which nothing else can."""
+    value = _text(found, name)
+    if _written(value) != value:
+        raise BadLetter(f"its {name} is no text that can be written")
+    return value
+
+
+def _written(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()
+
+
 def _number(found: dict[str, Any], name: str) -> int:
     value = found.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -128,11 +140,11 @@ def _number(found: dict[str, Any], name: str) -> int:
 def _time(found: dict[str, Any], name: str) -> datetime:
     try:
         when = datetime.fromisoformat(_text(found, name))
-    except ValueError:
+        if when.tzinfo is None:
+            raise BadLetter(f"its {name} has no time zone")
+        return when.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: outside of the years that there are
         raise BadLetter(f"its {name} is no time") from None
-    if when.tzinfo is None:
-        raise BadLetter(f"its {name} has no time zone")
-    return when.astimezone(UTC)
 
 
 def _data(found: dict[str, Any]) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kcl_py.dead_letters.codec import BadLetter, decode_letter, decode_line, letter_id
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from kcl_py.aws.letters import Bucket, Message, Queue
     from kcl_py.letters import DeadLetter
+
+NOTHING_NEW_MAX: Final = 3
+"""Answers in a row; a single one may hold a message that a queue gives out twice by mistake."""
 
 HIDE_SECONDS: Final = 300
 """How long a message that is looked at is hidden from others; a command may take as long."""
@@ -94,6 +98,7 @@ class QueueStore:
         self._queue = queue
         self._session = session
         self._held: dict[str, Message] = {}
+        self._looked_at: set[str] = set()
 
     @property
     def shows_at_once(self) -> int | None:
@@ -104,10 +109,18 @@ class QueueStore:
         """What one received is hidden from the other."""
 
     def read(self) -> Iterator[Stored]:
-        """Receive until nothing comes any more."""
+        """Receive until nothing comes any more that was not received before."""
+        nothing_new = 0
         for messages in self._queue.receive(hide_seconds=HIDE_SECONDS):
-            self._held.update({message.message_id: message for message in messages})
+            new = [message for message in messages if message.message_id not in self._looked_at]
+            nothing_new = 0 if new else nothing_new + 1
+            if nothing_new >= NOTHING_NEW_MAX:
+                return  # it took so long that the first ones are shown again: all were seen
             for message in messages:
+                self._looked_at.add(message.message_id)
+                # Without its body: they may be many, and large.
+                self._held[message.message_id] = replace(message, body="")
+            for message in new:
                 yield self._stored(message)
 
     def _stored(self, message: Message) -> Stored:
@@ -116,7 +129,7 @@ class QueueStore:
             found = json.loads(message.body)
             where = found.get("data_in") if isinstance(found, dict) else None
             letter = self._fetched(where) if isinstance(where, str) else decode_letter(found)
-        except (BadLetter, KclError, ValueError, AttributeError) as bad:
+        except (BadLetter, KclError, ValueError, AttributeError, RecursionError) as bad:
             problem = str(bad) if isinstance(bad, BadLetter | KclError) else "it is no JSON object"
             return Stored(name=name, problem=problem, handle=_Handle(message, None))
         return Stored(name=letter_id(letter), letter=letter, handle=_Handle(message, where))
@@ -141,10 +154,11 @@ class QueueStore:
             bucket.delete(key)
 
     def close(self) -> None:
-        """Let others see what was looked at."""
+        """Let others see what was looked at; what cannot be shown is, after `HIDE_SECONDS`."""
         held, self._held = self._held, {}
         for message in held.values():
-            self._queue.show_again(message)
+            with suppress(KclError):
+                self._queue.show_again(message)
 
 
 def open_store(source: str, session: boto3.session.Session | None) -> Store:

@@ -13,6 +13,7 @@ from kcl_py._config_observe import HealthConfig
 from kcl_py.companions import Watched
 from kcl_py.errors import ConfigError
 from kcl_py.health.beat import GOOD_SECONDS, Beat, remove, write_beat
+from kcl_py.health.port import PortTaken
 from kcl_py.health.server import Answer, Server
 from kcl_py.health.statusz import statusz
 from kcl_py.health.verdict import Verdict, judge
@@ -33,6 +34,10 @@ NEWS: Final = frozenset(
 JOIN_SECONDS: Final = 3.0
 """`status()` waits 2 s at most."""
 
+PORT_SECONDS: Final = 10.0
+"""So long a start waits for a port that is taken: whoever has it may be a worker that leaves."""
+PORT_PAUSE_SECONDS: Final = 0.25
+
 METRICS_KIND: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Source: Prometheus' text exposition format."""
 
@@ -45,6 +50,8 @@ class Health:
     Args:
         now: The worker's clock; that of the heartbeat file, too.
         exposition: What /metrics says of a status, piece by piece.
+        pause: Waits so many seconds before a port that is taken is tried again; None: it does.
+        is_stopping: The worker was asked to stop: no port is waited for any more.
     """
 
     def __init__(
@@ -53,6 +60,8 @@ class Health:
         *,
         now: Callable[[], float],
         exposition: Callable[[WorkerStatus], Iterator[str]],
+        pause: Callable[[float], object] | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._config = config
         self._now = now
@@ -66,6 +75,8 @@ class Health:
             }
         )
         self._is_closing = threading.Event()
+        self._pause_before = pause or self._is_closing.wait
+        self._is_stopping = is_stopping
         self._has_news = threading.Event()
         self._has_looked = threading.Event()
         self._server: Server | None = None
@@ -84,9 +95,10 @@ class Health:
     # ------------------------------------------------------------------------------- as a companion
 
     def start(self, worker: Watched) -> None:
-        """Write the first beat and listen.
+        """Write the first beat and listen; wait some seconds for a port that is taken.
 
         Raises:
+            PortTaken: Somebody else has the port, and keeps it.
             ConfigError: The file cannot be written, or the port not be had.
         """
         self._worker = worker
@@ -96,15 +108,14 @@ class Health:
             self._begin_file(file)
         try:
             if port is not None:
-                self._server = Server(self._config.host, port, self._at, self._now)
-        except ConfigError:
+                self._server = self._listening(port)
+            self._spawn("kcl-heart", self._has_news, self._look_anew)
             if file is not None:
-                remove(file)  # there will be no worker that it speaks of
+                # A disk that hangs must not make the server say that nobody looks.
+                self._spawn("kcl-heart-file", self._has_looked, lambda: self._write(file))
+        except BaseException:
+            self.close()  # there will be no worker that it speaks of
             raise
-        self._spawn("kcl-heart", self._has_news, self._look_anew)
-        if file is not None:
-            # A disk that hangs must not make the server say that nobody looks.
-            self._spawn("kcl-heart-file", self._has_looked, lambda: self._write(file))
 
     def hear(self, event: WorkerEvent) -> None:
         """Look at once after what changes the answers; `status()` says the rest."""
@@ -141,10 +152,26 @@ class Health:
                 "a directory that this process may write to"
             ) from None
 
+    def _listening(self, port: int) -> Server | None:
+        """Listen; None: the worker stops before it could."""
+        until, is_told = self._now() + PORT_SECONDS, False
+        while not self._is_stopping():
+            try:
+                return Server(self._config.host, port, self._at, self._now)
+            except PortTaken as taken:
+                if self._now() >= until:
+                    raise PortTaken(f"{taken}; tried for {PORT_SECONDS:g} s") from None
+                if not is_told:
+                    wanted = {"host": self._config.host, "port": port, "wait": PORT_SECONDS}
+                    _log.warning("health.port_taken", extra=wanted)
+                is_told = True
+            self._pause_before(PORT_PAUSE_SECONDS)
+        return None
+
     def _spawn(self, name: str, wanted: threading.Event, do: Callable[[], None]) -> None:
         thread = threading.Thread(target=lambda: self._work(wanted, do), name=name, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _work(self, wanted: threading.Event, do: Callable[[], None]) -> None:
         """Do it whenever it is wanted, and every second or so at any rate."""

@@ -8,7 +8,6 @@ deadline and a limit on what it may send, and there is a limit on how many there
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import selectors
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from kcl_py.errors import ConfigError
+from kcl_py.health.port import BACKLOG, listen
 
 REQUEST_BYTES_MAX: Final = 8 * 1024
 CLIENT_SECONDS: Final = 5.0
@@ -30,7 +29,7 @@ ANSWER_SECONDS_MAX: Final = 30.0
 """For all pieces of an answer together, however steadily they are read."""
 UNHEARD_BYTES_MAX: Final = 1024 * 1024
 """What a client may go on to say after its question."""
-CLIENTS_MAX: Final = 32
+CLIENTS_MAX: Final = BACKLOG
 """With more the oldest is dropped: a new question is more likely to be a real one."""
 LOOK_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 2.0
@@ -93,6 +92,7 @@ class Server:
         now: A steady clock.
 
     Raises:
+        PortTaken: Somebody else listens there.
         ConfigError: It cannot listen there.
     """
 
@@ -105,7 +105,7 @@ class Server:
     ) -> None:
         self._answer = answer
         self._now = now
-        self._listener = _listen(host, port)
+        self._listener = listen(host, port)
         self.port: int = self._listener.getsockname()[1]
         self._ear, self._bell = socket.socketpair()
         self._clients: dict[int, _Client] = {}
@@ -266,16 +266,6 @@ class Server:
         client.sock.close()
 
 
-def _way_out(error: Exception) -> str:
-    match getattr(error, "errno", None):
-        case errno.EADDRINUSE:
-            return "choose another port, or end whoever has it"
-        case errno.EACCES:
-            return "choose a port from 1024 on"
-        case _:
-            return "set health.host to an address of this machine, as 127.0.0.1"
-
-
 def _spelled(pieces: Iterator[str], *, as_chunks: bool) -> Iterator[bytes]:
     """Spell pieces of an answer; as chunks their end is told from a connection that broke."""
     for piece in pieces:
@@ -301,25 +291,3 @@ def _forget_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(CLIENTS_MAX)
-            listener.settimeout(0)
-        except BaseException:
-            listener.close()
-            raise
-    except (OSError, UnicodeError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise ConfigError(
-            f"health.port = {port} on {host} cannot be listened on ({said}); {_way_out(error)}"
-        ) from None
-    return listener

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ NOTICE_PATHS: Final[dict[NoticeKind, str]] = {
 
 
 class Imds:
-    """Reads metadata; keeps a token as long as it lasts. For one thread.
+    """Reads metadata; keeps a token as long as it lasts. Thread-safe.
 
     Args:
         endpoint: As http://169.254.169.254.
@@ -50,8 +51,8 @@ class Imds:
         self._endpoint = endpoint
         self._ask = asking
         self._now = now
-        self._token: str | None = None
-        self._token_until = 0.0
+        self._renewing = threading.Lock()
+        self._held: tuple[str, float] | None = None
 
     def get(self, path: str) -> str | None:
         """Read what is below /latest/meta-data/; None: there is no such thing (404).
@@ -62,7 +63,7 @@ class Imds:
         answer = self._get(path)
         if answer.status == _UNAUTHORIZED:
             # The token has expired early, as after the restore of a machine: once more.
-            self._token = None
+            self._held = None
             answer = self._get(path)
         if answer.status == _OK:
             return answer.body
@@ -75,11 +76,13 @@ class Imds:
         return self._ask(f"{self._endpoint}/latest/meta-data/{path}", headers=headers)
 
     def _valid_token(self) -> str:
-        now = self._now()
-        if self._token is None or now >= self._token_until:
-            self._token = self._new_token()
-            self._token_until = now + TOKEN_SECONDS - _TOKEN_MARGIN_SECONDS
-        return self._token
+        # Several sources ask at once: one of them gets the token for all.
+        with self._renewing:
+            now, held = self._now(), self._held
+            if held is None or now >= held[1]:
+                held = (self._new_token(), now + TOKEN_SECONDS - _TOKEN_MARGIN_SECONDS)
+                self._held = held
+            return held[0]
 
     def _new_token(self) -> str:
         answer = self._ask(

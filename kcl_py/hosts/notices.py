@@ -55,7 +55,11 @@ class Notice:
 
 
 class NoticeSource(Protocol):
-    """Something that can be asked, again and again, whether there is a notice."""
+    """Something that can be asked, again and again, whether there is a notice.
+
+    Each question is put in a thread of its own, the next one 5 seconds after the answer. One that
+    does not come back holds up nobody; it is told of after 10 seconds, and heeded when it does.
+    """
 
     @property
     def name(self) -> str:

@@ -93,7 +93,7 @@ def pause_of(watchdog: float | None) -> float:
 
 def status_line(status: WorkerStatus) -> str:
     """One line for `systemctl status`."""
-    lags = [shard.lag for shard in status.shards.values() if shard.lag is not None]
+    lags = [shard.behind for shard in status.shards.values() if shard.behind is not None]
     lag = f", {max(lags):.1f} s behind" if lags else ""
     health = "" if status.healthy else ", unhealthy"
     fleet = f"one of {len(status.peers) + 1} workers"

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from opentelemetry import metrics as api
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
@@ -65,7 +65,8 @@ class View:
     def __init__(
         self, worker: Watched, attributes: Attributes, level: Level, now: Callable[[], float]
     ) -> None:
-        self._worker = worker
+        # Instruments live as long as the process: they must not keep each worker that there was.
+        self._worker = ref(worker)
         self._attributes = {**attributes, "kcl.worker": worker.worker_id}
         self._level = level
         self._now = now
@@ -74,6 +75,11 @@ class View:
         self._seen_at: float | None = None
         self._status: WorkerStatus | None = None
         self.is_over = False
+
+    @property
+    def is_gone(self) -> bool:
+        """It has ended, as far as was seen, or nobody has the worker any more."""
+        return self.is_over or self._worker() is None
 
     def observe(self, metric: Metric) -> Iterator[Observation]:
         """Yield what a level is now; nothing of a worker that does not answer, or has ended."""
@@ -102,9 +108,12 @@ class View:
             return self._status
 
     def _fresh(self) -> WorkerStatus | None:
+        worker = self._worker()
         try:
-            status = self._worker.status()
+            status = None if worker is None else worker.status()
         except RuntimeError:  # this is a fork of the worker's process
+            status = None
+        if status is None:
             self.is_over = True
             return None
         self.is_over = status.state in _OVER
@@ -140,7 +149,8 @@ class Instruments:
     def add(self, view: View) -> None:
         """Let gauges read this worker, until it has ended."""
         with self._lock:
-            self._views = (*self._views, view)
+            # Where nobody collects, nobody has seen that others have.
+            self._views = (*(each for each in self._views if not each.is_gone), view)
 
     def feed(self, point: Point, attributes: Attributes) -> None:
         """Add what came: a count, or each duration as the mean of its bucket."""
@@ -189,12 +199,22 @@ class OpenTelemetry:
         self._instruments.add(View(worker, attributes, level, now))
 
     def send(self, points: Sequence[Point], at: float) -> Iterator[tuple[int, str | None]]:
-        """Feed them; what becomes of them is for the SDK to say."""
+        """Feed them; what becomes of them is for the SDK to say.
+
+        An instrument that raises, as one of another's SDK may, costs its own numbers only.
+        """
         del at
+        failed, why = 0, None
         for point in points:
             if point.metric.kind != "level" and self._is_finest(point):
-                self._instruments.feed(point, self._of(point))
-        yield len(points), None
+                try:
+                    self._instruments.feed(point, self._of(point))
+                except Exception as error:  # noqa: BLE001 - of the program's own provider
+                    failed += 1
+                    why = f"{instrument_name(point.metric)}: {type(error).__name__}: {error}"
+        yield len(points) - failed, None
+        if failed:
+            yield failed, why
 
     def _is_finest(self, point: Point) -> bool:
         """Of what is told as a whole and in parts, one: else a sum would count it twice."""

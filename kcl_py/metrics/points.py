@@ -7,8 +7,9 @@ intervals, nor to a look that failed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Final, Literal, TypeAlias
 
 from kcl_py.metrics.catalogue import METRICS
@@ -21,8 +22,19 @@ _LOWS: Final = (0.0, *(math.nextafter(bound, math.inf) for bound in TIMING_BOUND
 
 Level: TypeAlias = Literal["summary", "detailed"]
 
+Values: TypeAlias = tuple[tuple[float, int], ...]
+"""Of a time: the mean of each bucket that is not empty, and how many are in it."""
+
 VALUE_MAX: Final = 2.0**350
 """A thousandth of what is sent at most. Source: MetricDatum, Value: up to 2 to the power of 360."""
+
+
+OLDER: Final = "older"
+"""In the place of a shard, with `detailed`: those that ended so long ago that the worker has
+forgotten which they were; see `WorkerStatus.older_work`."""
+
+_NOTHING: Final = ShardWork()
+_COUNTS: Final = attrgetter(*(each.name for each in fields(ShardWork) if each.name != "processing"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +45,6 @@ class Stats:
     sum: float
     low: float
     high: float
-
-    def plus(self, other: Stats) -> Stats:
-        """Both together."""
-        return Stats(
-            self.count + other.count,
-            self.sum + other.sum,
-            min(self.low, other.low),
-            max(self.high, other.high),
-        )
 
 
 def one(value: float) -> Stats:
@@ -54,15 +57,14 @@ class Point:
     """What one metric was in one interval.
 
     Attributes:
-        shard, worker: What it is detailed by; None: it is not.
-        values: Of a time: the mean of each bucket that is not empty, and how many are in it.
+        shard, worker: What it is detailed by; None: it is not. `OLDER` is in the place of a shard.
     """
 
     metric: Metric
     shard: str | None = None
     worker: str | None = None
     stats: Stats
-    values: tuple[tuple[float, int], ...] = ()
+    values: Values = ()
 
     @property
     def dimensions(self) -> Mapping[str, str]:
@@ -75,6 +77,24 @@ class Point:
         return found
 
 
+@dataclass(slots=True, eq=False)
+class _Seen:
+    """What a level was whenever it was looked at."""
+
+    count: int
+    sum: float
+    low: float
+    high: float
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.sum += value
+        if value < self.low:
+            self.low = value
+        elif value > self.high:
+            self.high = value
+
+
 @dataclass(slots=True)
 class Collector:
     """Looks at a worker, and says what came since the last interval. For one thread.
@@ -85,7 +105,7 @@ class Collector:
 
     level: Level
     _before: WorkerStatus = field(default_factory=lambda: idle_status("", "new"))
-    _seen: dict[tuple[Metric, str | None], Stats] = field(default_factory=dict)
+    _seen: dict[str, dict[str | None, _Seen]] = field(default_factory=dict)
     _seen_at: float | None = None
 
     def look(self, status: WorkerStatus) -> None:
@@ -95,44 +115,65 @@ class Collector:
         self._seen_at = status.at
         for metric in METRICS:
             if metric.kind == "level":
-                self._note(metric, status)
+                self._note(metric, status, self._seen.setdefault(metric.name, {}))
 
-    def _note(self, metric: Metric, status: WorkerStatus) -> None:
+    def _note(self, metric: Metric, status: WorkerStatus, seen: dict[str | None, _Seen]) -> None:
         for shard, source in _sources(metric, status):
             value = metric.read(source)
             if value is None or isinstance(value, Timing) or not math.isfinite(value):
                 continue
-            key = (metric, shard)
-            before = self._seen.get(key)
-            now = one(float(value))
-            self._seen[key] = now if before is None else before.plus(now)
+            number, before = float(value), seen.get(shard)
+            if before is None:
+                seen[shard] = _Seen(1, number, number, number)
+            else:
+                before.add(number)
 
     def take(self, status: WorkerStatus) -> list[Point]:
         """Return the points of the interval that ends now, and begin the next one."""
         before, seen = self._before, self._seen
         self._before, self._seen = status, {}
+        came = work_between(before, status)
         found: list[Point] = []
         for metric in METRICS:
             if metric.kind == "level":
-                by_shard = {shard: stats for (of, shard), stats in seen.items() if of is metric}
-                found += self._spread(metric, status, by_shard, {})
+                found += self._levels(metric, seen.get(metric.name, {}), status)
             elif metric.scope == "work":
-                found += self._work(metric, before, status)
+                found += self._work(metric, came, status)
             else:
                 found += self._counted(metric, metric.read(before), metric.read(status), status)
         # One that is no number would cost all others of its request.
         return [point for point in found if _is_number(point.stats)]
 
-    def _work(self, metric: Metric, before: WorkerStatus, status: WorkerStatus) -> Iterator[Point]:
-        counts: dict[str | None, Stats] = {}
-        times: dict[str | None, Timing] = {}
-        for shard, work in status.work.items():
-            came = metric.read(since(before.work.get(shard), work))
-            if isinstance(came, Timing):
-                times[shard] = came
-            elif came is not None and (came or shard in status.shards):
-                counts[shard] = one(float(came))
-        yield from self._spread(metric, status, counts, times)
+    def _levels(
+        self, metric: Metric, seen: Mapping[str | None, _Seen], status: WorkerStatus
+    ) -> Iterator[Point]:
+        if not seen:
+            return
+        whole = Stats(
+            sum(each.count for each in seen.values()),
+            sum(each.sum for each in seen.values()),
+            min(each.low for each in seen.values()),
+            max(each.high for each in seen.values()),
+        )
+        yield from self._whole(metric, whole, (), status)
+        if self._is_split(metric):
+            for shard, each in seen.items():
+                stats = Stats(each.count, each.sum, each.low, each.high)
+                yield Point(metric=metric, shard=shard, stats=stats)
+
+    def _work(
+        self, metric: Metric, came: Mapping[str, ShardWork], status: WorkerStatus
+    ) -> Iterator[Point]:
+        if metric.kind == "time":
+            times: dict[str, Timing] = {shard: metric.read(work) for shard, work in came.items()}  # type: ignore[misc]  # of a time
+            yield from self._times(metric, times, status)
+            return
+        counts: dict[str, float] = {shard: metric.read(work) for shard, work in came.items()}  # type: ignore[misc]  # of a count
+        yield from self._whole(metric, one(float(sum(counts.values()))), (), status)
+        if self._is_split(metric):
+            for shard, count in counts.items():
+                if count or shard in status.shards:
+                    yield Point(metric=metric, shard=shard, stats=one(float(count)))
 
     def _counted(
         self,
@@ -143,73 +184,91 @@ class Collector:
     ) -> Iterator[Point]:
         if isinstance(now, Timing):
             came = now.plus(before, -1) if isinstance(before, Timing) else now
-            yield from self._spread(metric, status, {}, {None: came})
+            yield from self._times(metric, {None: came}, status)
         elif now is not None:
             grown = now - before if isinstance(before, int | float) else now
-            yield from self._spread(metric, status, {None: one(float(max(grown, 0)))}, {})
+            yield from self._whole(metric, one(float(max(grown, 0))), (), status)
 
-    def _spread(
+    def _times(
         self,
         metric: Metric,
+        times: Mapping[str, Timing] | Mapping[None, Timing],
         status: WorkerStatus,
-        by_shard: Mapping[str | None, Stats],
-        times: Mapping[str | None, Timing],
     ) -> Iterator[Point]:
-        """Yield the point of all together, and the detailed ones."""
-        made = {shard: (stats, ()) for shard, stats in by_shard.items()} | {
-            shard: both for shard, timing in times.items() if (both := _of_timing(timing))
-        }
-        whole = _together(metric, by_shard.values(), times.values())
+        whole = _of_timing(_sum_of(times.values()))
         if whole is None:
             return
-        yield Point(metric=metric, stats=whole[0], values=whole[1])
-        if self.level == "summary" or metric.scope == "application":
-            return
-        if not metric.is_per_shard:
-            yield Point(metric=metric, worker=status.worker_id, stats=whole[0], values=whole[1])
-            return
-        for shard, (stats, values) in made.items():
-            yield Point(metric=metric, shard=shard, stats=stats, values=values)
+        yield from self._whole(metric, *whole, status)
+        if self._is_split(metric):
+            for shard, timing in times.items():
+                each = _of_timing(timing)
+                if each is not None:
+                    yield Point(metric=metric, shard=shard, stats=each[0], values=each[1])
+
+    def _whole(
+        self, metric: Metric, stats: Stats, values: Values, status: WorkerStatus
+    ) -> Iterator[Point]:
+        """Yield the point of all together, and that of the worker if it is detailed by it."""
+        yield Point(metric=metric, stats=stats, values=values)
+        if self.level == "detailed" and metric.scope == "worker":
+            yield Point(metric=metric, worker=status.worker_id, stats=stats, values=values)
+
+    def _is_split(self, metric: Metric) -> bool:
+        return self.level == "detailed" and metric.is_per_shard
+
+
+def work_between(before: WorkerStatus, now: WorkerStatus) -> dict[str, ShardWork]:
+    """What was done between two looks, by shard; together it is all of it, each once."""
+    came = {shard: since(before.work.get(shard), work) for shard, work in now.work.items()}
+    if now.older_work != before.older_work:
+        older = now.older_work.plus(before.older_work, -1)
+        for shard, work in before.work.items():
+            # Of one that is forgotten, or came back after that, the older work has all.
+            if came.get(shard) is now.work.get(shard):
+                older = older.plus(work, -1)
+        if older != _NOTHING and not _is_less(older):
+            came[OLDER] = older
+    return came
 
 
 def since(before: ShardWork | None, now: ShardWork) -> ShardWork:
-    """What was done between; all of it, if the count began anew."""
-    if before is None or now.reads < before.reads:
+    """What was done between; all of it, and the same object, if the count began anew."""
+    if before is None:
         return now
-    return now.plus(before, -1)
+    if before == now:
+        return _NOTHING
+    came = now.plus(before, -1)
+    return now if _is_less(came) else came
+
+
+def _is_less(work: ShardWork) -> bool:
+    return min(_COUNTS(work)) < 0 or min(work.processing.counts) < 0
 
 
 def _is_number(stats: Stats) -> bool:
     """Say whether CloudWatch has room for it; NaN is not below anything."""
-    return all(abs(value) < VALUE_MAX for value in (stats.count, stats.sum, stats.low, stats.high))
+    return (
+        abs(stats.sum) < VALUE_MAX
+        and abs(stats.low) < VALUE_MAX
+        and abs(stats.high) < VALUE_MAX
+        and stats.count < VALUE_MAX
+    )
 
 
 def _sources(metric: Metric, status: WorkerStatus) -> Iterable[tuple[str | None, object]]:
     return status.shards.items() if metric.scope == "held" else [(None, status)]
 
 
-def _together(
-    metric: Metric, stats: Iterable[Stats], times: Iterable[Timing]
-) -> tuple[Stats, tuple[tuple[float, int], ...]] | None:
-    if metric.kind == "time":
-        timing = Timing()
-        for each in times:
-            timing = timing.plus(each)
-        return _of_timing(timing)
-    whole: Stats | None = None
-    for each_stats in stats:
-        if whole is None:
-            whole = each_stats
-        elif metric.kind == "count":
-            whole = one(whole.sum + each_stats.sum)
-        else:
-            whole = whole.plus(each_stats)
-    if whole is None:
-        return (one(0.0), ()) if metric.kind == "count" else None
-    return whole, ()
+def _sum_of(times: Collection[Timing]) -> Timing:
+    if not times:
+        return Timing()
+    return Timing(
+        counts=tuple(map(sum, zip(*(each.counts for each in times), strict=True))),
+        sums=tuple(map(sum, zip(*(each.sums for each in times), strict=True))),
+    )
 
 
-def _of_timing(timing: Timing) -> tuple[Stats, tuple[tuple[float, int], ...]] | None:
+def _of_timing(timing: Timing) -> tuple[Stats, Values] | None:
     # Sums are differences of floats: a mean may come out beside its bucket, even below zero.
     values = tuple(
         (min(max(total / count, low), high), count)

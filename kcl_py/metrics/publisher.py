@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, Protocol
 
 from kcl_py.companions import Watched
@@ -70,7 +71,6 @@ class Publisher:
         self._is_closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._dropped_in_a_row = 0
-        self._sending_since: float | None = None
         self._worker: Watched
         self._sink: Sink
 
@@ -82,12 +82,7 @@ class Publisher:
         self._thread.start()
 
     def hear(self, event: WorkerEvent) -> None:
-        """Say so if a sending does not end; `status()` counts events, too."""
-        del event
-        since = self._sending_since
-        if since is not None and self._now() - since > SENDING_SECONDS_MAX:
-            self._sending_since = None
-            self._tell_unfinished(self._now() - since)
+        """Nothing that is not in `status()`, too."""
 
     def close(self) -> None:
         """Send the rest; what that does not do in time is told, and lost."""
@@ -114,12 +109,24 @@ class Publisher:
                 if is_last or self._now() >= due:
                     # Counted from now: after a slow sending nothing is caught up.
                     due = self._now() + self._interval
-                    self._sending_since = self._now()
-                    self.publish()
+                    with self._watched():
+                        self.publish()
             except Exception as error:  # noqa: BLE001 - a bug of ours; the next interval may do
                 bug = {"error_type": type(error).__qualname__}
                 _log.error("metrics.failed", exc_info=True, extra=bug)
-            self._sending_since = None
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Say so if it does not end. No event need come for that, and a quiet worker has none."""
+        waited = SENDING_SECONDS_MAX
+        watch = threading.Timer(waited, self._tell_unfinished, (waited,))
+        watch.name, watch.daemon = "kcl-metrics-watch", True
+        with suppress(RuntimeError):  # no thread is to be had: the numbers matter more
+            watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
 
     def publish(self) -> None:
         """Send what came since the last time; nothing of a worker that has not begun.

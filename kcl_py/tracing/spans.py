@@ -138,9 +138,11 @@ class BatchSpan:
         if self._span is None:
             return
         try:
-            if error is not None:
-                _note(self._span, error)
-            self._span.end()
+            try:
+                if error is not None:
+                    _note(self._span, error)
+            finally:
+                self._span.end()
         except Exception as bug:  # noqa: BLE001 - as when it began
             self._spans.tell(bug)
 
@@ -156,5 +158,5 @@ def _note(span: Span, error: BaseException) -> None:
         failed: RecordFailed = error  # type: ignore[assignment]  # nothing else has a root
         span.set_attribute("kcl.position.failed", str(failed.position))
     span.set_attribute("error.type", name)
-    span.record_exception(error)
     span.set_status(Status(StatusCode.ERROR, name))
+    span.record_exception(error)  # last: it asks the error for its text, and that may raise

@@ -67,6 +67,7 @@ class FakeSqs(FakeService):
         self.messages: dict[str, str] = {}
         self.hidden: set[str] = set()
         self.groups: list[tuple[str, str]] = []
+        self.hides = True
         self._ids = itertools.count(1)
 
     def _SendMessage(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - an operation
@@ -81,7 +82,7 @@ class FakeSqs(FakeService):
     def _ReceiveMessage(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         shown = [name for name in self.messages if name not in self.hidden]
         found = shown[: min(3, request["MaxNumberOfMessages"])]
-        self.hidden.update(found)
+        self.hidden.update(found if self.hides else ())
         if not found:
             return {}
         return {

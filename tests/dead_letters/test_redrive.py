@@ -18,7 +18,7 @@ from kcl_py import ConfigError, DeadLetter, Unavailable
 from kcl_py.dead_letters import JsonLinesDeadLetters, S3DeadLetters, SqsDeadLetters
 from kcl_py.dead_letters.redrive import Outcome, redrive
 from kcl_py.dead_letters.stored import Stored
-from kcl_py.dead_letters.stores import Store, open_store
+from kcl_py.dead_letters.stores import QueueStore, Store, open_store
 from kcl_py.errors import KclError
 from tests.dead_letters.fakes import FakeSession
 from tests.dead_letters.letters import letter
@@ -189,6 +189,43 @@ def test_a_file_beside_which_nothing_can_be_written_is_refused(tmp_path: Path) -
 
     with pytest.raises(ConfigError, match=r"dead\.jsonl\.redriven cannot be written or locked"):
         opened().claim()
+
+
+@pytest.fixture
+def queue() -> tuple[FakeSession, Store]:
+    session: Any = FakeSession()
+    SqsDeadLetters(QUEUE, session=session).write([letter(number) for number in range(1, 8)])
+    return session, open_store(QUEUE, session)
+
+
+def test_a_queue_that_shows_all_again_is_read_to_its_end_once(
+    queue: tuple[FakeSession, Store],
+) -> None:
+    """As where reading takes longer than what was read is hidden."""
+    session, store = queue
+    session.sqs.hides = False  # and so shows the first three again and again
+
+    assert len(list(store.read())) == 3
+
+
+def test_what_was_looked_at_is_shown_again_though_one_of_it_cannot_be(
+    queue: tuple[FakeSession, Store],
+) -> None:
+    session, store = queue
+    assert len(list(store.read())) == 7
+    session.sqs.failures = 2
+    store.close()
+
+    assert len(session.sqs.hidden) == 2
+
+
+def test_what_was_looked_at_is_not_kept_in_memory(queue: tuple[FakeSession, Store]) -> None:
+    _, store = queue
+    assert isinstance(store, QueueStore)
+    for _ in store.read():
+        """It is looked at."""
+
+    assert {message.body for message in store._held.values()} == {""}
 
 
 class Fifo:

@@ -72,6 +72,43 @@ def test_any_json_is_a_letter_or_none(value: Any) -> None:
         decode_line(json.dumps(value))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("shard_id", "\ud800"),
+        ("partition_key", "\udfff"),
+        ("explicit_hash_key", "\ud800"),
+        ("failed_at", "0001-01-01T00:00:00+23:00"),
+        ("arrival_time", "9999-12-31T23:59:59-23:00"),
+    ],
+)
+def test_what_json_can_spell_and_nothing_else_can_write_is_no_letter(name: str, value: str) -> None:
+    with pytest.raises(BadLetter, match=name):
+        decode_letter({**encode_letter(letter()), name: value})
+
+
+def test_what_is_nested_too_deeply_is_no_letter() -> None:
+    with pytest.raises(BadLetter):
+        decode_line(b"[" * 200_000)
+
+
+def test_whatever_the_processor_said_of_its_error_can_be_shown() -> None:
+    read = decode_line(letter_line(letter(error_message="caf\udcc3")))
+
+    assert read.error_message == "caf?"
+
+
+def test_one_bad_line_silences_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    bad = {**encode_letter(letter(1)), "app_name": "\ud800"}
+    path.write_bytes(json.dumps(bad).encode() + b"\n" + b"[" * 200_000 + b"\n")
+    JsonLinesDeadLetters(path).write([letter(2)])
+
+    found = list(FileStore(path).read())
+
+    assert [each.letter is not None for each in found] == [False, False, True]
+
+
 def test_a_letter_shows_no_data_and_no_message() -> None:
     shown = repr(letter(data=b"secret", error_message="the secret"))
 

@@ -117,7 +117,15 @@ def test_every_attribute_of_the_lease_table_is_explained() -> None:
 
 def every_error() -> Iterator[type[KclError]]:
     for module in pkgutil.walk_packages(kcl_py.__path__, "kcl_py."):
-        if module.name.split(".")[1] in ("errors", "admin", "cli", "shell", "aws", "dead_letters"):
+        if module.name.split(".")[1] in (
+            "errors",
+            "admin",
+            "cli",
+            "shell",
+            "aws",
+            "dead_letters",
+            "health",
+        ):
             importlib.import_module(module.name)
     kinds = [KclError]
     while kinds:

@@ -320,7 +320,10 @@ def test_no_bytes_end_the_server(server: Server, asked: bytes) -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.EADDRINUSE, "choose another port, or end whoever has it"),
+        (
+            errno.EADDRINUSE,
+            "`ss -ltnp 'sport = :80'` shows who has it: end that, or choose another",
+        ),
         (errno.EACCES, "choose a port from 1024 on"),
         (errno.EADDRNOTAVAIL, "set health.host to an address of this machine"),
         (errno.EAFNOSUPPORT, "set health.host to an address of this machine"),
@@ -332,7 +335,7 @@ def test_each_reason_not_to_listen_has_its_own_way_out(
     def bind(_sock: socket.socket, _address: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("kcl_py.health.server.socket.socket.bind", bind)
+    monkeypatch.setattr("kcl_py.health.port.socket.socket.bind", bind)
     with pytest.raises(ConfigError, match=re.escape(words)):
         Server("127.0.0.1", 80, answer, steady)
 

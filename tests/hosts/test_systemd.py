@@ -36,7 +36,8 @@ def systemd(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Systemd]
     made.close()
 
 
-def shard(key: str, lag: float | None) -> ShardStatus:
+def shard(key: str, behind: float | None) -> ShardStatus:
+    """One of which nothing was read since long ago, when it was at the tip."""
     return ShardStatus(
         lease_key=key,
         shard_id=key,
@@ -45,7 +46,8 @@ def shard(key: str, lag: float | None) -> ShardStatus:
         delivered=Position("1"),
         finished=None,
         checkpointed=None,
-        lag=lag,
+        lag=None if behind is None else 0.0,
+        behind=behind,
         attempt=1,
         last_error=None,
         fence_in=5.0,

@@ -16,7 +16,7 @@ from kcl_py.aws.lifecycle import AutoScalingActions
 from kcl_py.config import NoticeConfig
 from kcl_py.errors import AccessDenied, KclError
 from kcl_py.hosts.companion import Notices
-from kcl_py.hosts.composing import companions_for, notice_plan
+from kcl_py.hosts.composing import NoticePlan, companions_for, notice_plan
 from kcl_py.hosts.lifecycle import HEARTBEAT_SECONDS, Hook
 from kcl_py.hosts.notices import NoAnswer, Notice, parse_instance_action
 from kcl_py.hosts.places import Hints
@@ -35,12 +35,12 @@ class Source:
     """Says what it is told to say."""
 
     name: str
-    says: Notice | Exception | None = None
+    says: Notice | BaseException | None = None
     count: int = 0
 
     def ask(self) -> Notice | None:
         self.count += 1
-        if isinstance(self.says, Exception):
+        if isinstance(self.says, BaseException):
             raise self.says
         return self.says
 
@@ -94,13 +94,34 @@ class Clock:
 Made = tuple[NoticeWatch, list[str], Clock]
 
 
+def at_once(_name: str, work: Callable[[], None]) -> None:
+    """Put a question here and now."""
+    work()
+
+
 def watch_of(*sources: Source, hook: Hook | None = None, rebalance: bool = False) -> Made:
     drains: list[str] = []
     clock = Clock()
     made = NoticeWatch(
-        sources, lambda: drains.append("drain"), hook=hook, drain_on_rebalance=rebalance, now=clock
+        sources,
+        lambda: drains.append("drain"),
+        hook=hook,
+        drain_on_rebalance=rebalance,
+        now=clock,
+        begin=at_once,
     )
     return made, drains, clock
+
+
+def asked_once(plan: NoticePlan | None) -> list[str]:
+    """Ask all, each once, and finish; return what drained."""
+    assert plan is not None
+    drains: list[str] = []
+    watch = NoticeWatch(plan.sources, lambda: drains.append("drain"), hook=plan.hook, begin=at_once)
+    watch.look()
+    watch.start()
+    watch.finish()
+    return drains
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -135,7 +156,7 @@ def test_a_drain_that_is_over_at_once_leaves_nobody_unasked() -> None:
     actions = Actions()
     spot, lifecycle = Source("spot"), Source("lifecycle")
     watch, _, clock = watch_of(spot, lifecycle, hook=Hook("leave", lambda: actions))
-    watch._drain = watch._finishing.set
+    watch._drain = lambda: watch._mail.put(None)
     watch.look()
     watch._watching.answered("lifecycle", 0.1, None)  # so that it is due a little later
     spot.says, lifecycle.says = Notice("spot", "terminate"), TERMINATED
@@ -230,17 +251,16 @@ def test_a_hook_that_cannot_be_told_is_told_of_and_nothing_ends(
     assert events(caplog)[-1] == "lifecycle.not_completed"
 
 
+@pytest.mark.parametrize("bug", [ZeroDivisionError("bug"), SystemExit("bug")])
 def test_a_bug_of_a_source_is_told_and_the_others_are_asked(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, bug: BaseException
 ) -> None:
-    watch, drains, _ = watch_of(
-        Source("mine", ZeroDivisionError("bug")), Source("spot", Notice("spot", "stop"))
-    )
+    watch, drains, _ = watch_of(Source("mine", bug), Source("spot", Notice("spot", "stop")))
     watch.look()
 
     assert drains == ["drain"]
     assert events(caplog) == ["notices.unanswered", "notice.seen"]
-    assert vars(caplog.records[0])["problem"] == "ZeroDivisionError: bug"
+    assert vars(caplog.records[0])["problem"] == f"{type(bug).__name__}: bug"
 
 
 def test_a_bug_of_ours_is_told_and_the_worker_goes_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -427,12 +447,7 @@ def test_the_hook_is_found_by_the_settings_or_the_metadata(
     imds.say("autoscaling/target-lifecycle-state", "Terminated")
     with imds.running():
         env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url}
-        plan = notice_plan(config, env, Hints(), lambda: session)
-        assert plan is not None
-        watch = plan.watch(lambda: None)
-        watch.look()
-        watch.start()
-        watch.finish()
+        asked_once(notice_plan(config, env, Hints(), lambda: session))
 
     [said] = scaling.said
     assert said["AutoScalingGroupName"] == group
@@ -449,12 +464,7 @@ def test_a_group_that_the_metadata_does_not_name_has_a_way_out(
     config = WorkerConfig(notices=NoticeConfig(lifecycle_hook="leave"))
     with imds.running():
         env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url}
-        plan = notice_plan(config, env, Hints())
-        assert plan is not None
-        watch = plan.watch(lambda: None)
-        watch.look()
-        watch.start()
-        watch.finish()
+        asked_once(notice_plan(config, env, Hints()))
 
     assert events(caplog)[-1] == "lifecycle.not_completed"
     assert "notices.auto_scaling_group" in vars(caplog.records[-1])["problem"]
@@ -476,19 +486,16 @@ def test_ecs_tells_when_it_wants_the_task_to_stop() -> None:
 
 
 def test_a_spot_notice_is_found_through_all_of_it() -> None:
-    imds, drains = FakeImds(), []
+    imds = FakeImds()
     imds.say("spot/instance-action", SPOT)
     with imds.running():
         env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": imds.url}
-        plan = notice_plan(WorkerConfig(), env, Hints())
-        assert plan is not None
-        watch = plan.watch(lambda: drains.append("drain"))
-        watch.look()
+        drains = asked_once(notice_plan(WorkerConfig(), env, Hints()))
 
     assert drains == ["drain"]
 
 
-@pytest.mark.parametrize("said", [True, "spot", {"kind": "spot"}])
+@pytest.mark.parametrize("said", [True, "spot", {"kind": "spot"}, Notice(["spot"], "stop")])  # type: ignore[arg-type]  # what users may write
 def test_what_is_no_notice_is_told_and_the_others_are_asked(
     said: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -30,6 +31,7 @@ from kcl_py.metrics.cloudwatch import (
 from kcl_py.metrics.points import Collector, Point, Stats
 from tests.metrics.samples import STATUS
 
+NOW = datetime(2026, 11, 26, 14, 41, 28, 800_000, tzinfo=UTC)
 NUMBERS = st.floats(0, 1e12)
 STATS = st.builds(Stats, st.integers(1, 10**6), NUMBERS, NUMBERS, NUMBERS)
 POINTS = st.builds(
@@ -93,7 +95,7 @@ def test_nothing_is_lost_and_every_request_keeps_the_limits(
 def test_whatever_the_points_are_botocore_takes_them_and_the_size_is_not_underrated(
     points: list[Point],
 ) -> None:
-    data = [datum_of(point, 1_795_674_888.8) for point in points]
+    data = [datum_of(point, NOW) for point in points]
     bodies = sent_by(CLIENT)
 
     CLIENT.put_metric_data(Namespace="demo", MetricData=data)
@@ -133,20 +135,20 @@ def test_a_count_a_level_and_a_time_are_spelled_as_they_are() -> None:
         collector.look(replace(STATUS, at=at))
     data = {
         (datum["Dimensions"][0]["Value"], datum["MetricName"]): datum
-        for datum in (datum_of(point, 7.0) for point in collector.take(STATUS))
+        for datum in (datum_of(point, NOW) for point in collector.take(STATUS))
     }
 
     assert data["ProcessTask", "RecordsProcessed"] == {
         "MetricName": "RecordsProcessed",
         "Dimensions": [{"Name": "Operation", "Value": "ProcessTask"}],
-        "Timestamp": 7.0,
+        "Timestamp": NOW,
         "Unit": "Count",
         "Value": 12.0,
     }
     assert data["ApplicationTracker", "MillisBehindLatest"] == {
         "MetricName": "MillisBehindLatest",
         "Dimensions": [{"Name": "Operation", "Value": "ApplicationTracker"}],
-        "Timestamp": 7.0,
+        "Timestamp": NOW,
         "Unit": "Milliseconds",
         "StatisticValues": {
             "SampleCount": 2,
@@ -176,7 +178,7 @@ def stubbed(*codes: str) -> Any:
     return made
 
 
-def put(codes: Sequence[str], is_stopping: Callable[[], bool] = lambda: False) -> str | None:
+def put(codes: Sequence[str]) -> str | None:
     made = stubbed(*codes)
     calls: list[str] = []
 
@@ -185,7 +187,7 @@ def put(codes: Sequence[str], is_stopping: Callable[[], bool] = lambda: False) -
             calls.append(request["Namespace"])
             made.put_metric_data(**request)
 
-    port = MetricData(Counting(), sleep=lambda _seconds: None, is_stopping=is_stopping)
+    port = MetricData(Counting(), sleep=lambda _seconds: None)
     answer = port.put("demo", [{"MetricName": "m", "Value": 1.0}])
     assert len(calls) == len(codes)
     return answer
@@ -205,10 +207,6 @@ def test_what_may_have_been_counted_or_is_refused_is_not_sent_again(code: str) -
 
     assert problem is not None
     assert "cloudwatch:PutMetricData" in problem
-
-
-def test_nothing_is_tried_again_at_the_end() -> None:
-    assert put(["Throttling"], lambda: True) is not None
 
 
 PAGE = b"<html><body>Please log in</body></html>"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,7 +25,12 @@ from kcl_py.companions import Watched
 from kcl_py.local import Engine
 from kcl_py.metrics.catalogue import METRICS
 from kcl_py.metrics.metric import Metric
-from kcl_py.metrics.otel import OpenTelemetry, instrument_name, instrument_unit
+from kcl_py.metrics.otel import (
+    OpenTelemetry,
+    _instruments_of,
+    instrument_name,
+    instrument_unit,
+)
 from kcl_py.metrics.points import Level
 from kcl_py.metrics.prometheus import full_name
 from kcl_py.metrics.publisher import Publisher
@@ -44,6 +51,7 @@ class Reader:
     def __init__(self) -> None:
         self.reader = InMemoryMetricReader()
         self.provider = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.fed_by: list[Publisher] = []  # which know their workers, as long as there are any
 
     def collect(self) -> dict[str, dict[tuple[str, ...], Any]]:
         """By name, then by the values of shard and worker: number, or data point of a time."""
@@ -94,6 +102,7 @@ def fed(
     beside = Publisher(make, level=level, interval=10.0, now=clock, wall=clock)
     beside._worker, beside._sink = watch, make(watch)
     beside.publish()
+    reader.fed_by.append(beside)
     return watch, beside
 
 
@@ -241,6 +250,48 @@ def test_a_worker_that_has_not_begun_says_nothing(reader: Reader) -> None:
     assert reader.collect() == {}
 
 
+def test_where_nobody_collects_workers_are_let_go_all_the_same(reader: Reader) -> None:
+    gone = []
+    for _ in range(5):
+        watch, _ = fed(reader, STATUS)
+        gone.append(weakref.ref(watch))
+        reader.fed_by.clear()
+        del watch, _
+        gc.collect()
+
+    assert [each() for each in gone] == [None] * 5
+    assert len(_instruments_of(reader.provider)._views) == 1
+
+
+def test_an_instrument_that_raises_costs_its_own_numbers_only(
+    reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one of a MeterProvider that somebody wrote himself."""
+
+    def refuse(*_: Any) -> None:
+        raise ZeroDivisionError("a bug of theirs")
+
+    fed(reader, idle_status("w-1", "starting"))
+    counters = _instruments_of(reader.provider)._counters
+    broken = next(iter(counters))
+    counters[broken] = Broken(refuse)  # type: ignore[assignment]
+    fed(reader, STATUS)
+
+    found = reader.collect()
+    assert broken.name == "records_processed"
+    assert {instrument_name(each) for each in METRICS} - set(found) == {"kcl.records_processed"}
+    assert found["kcl.processed"] == {(): 1200}
+    (told,) = caplog.records
+    assert (told.message, vars(told)["count"]) == ("metrics.dropped", 1)
+    problem = "kcl.records_processed: ZeroDivisionError: a bug of theirs"
+    assert vars(told)["problem"] == problem
+
+
+class Broken:
+    def __init__(self, add: Any) -> None:
+        self.add = add
+
+
 @pytest.mark.parametrize(("provider", "warns"), [(NoOpMeterProvider(), True), (None, False)])
 def test_numbers_that_nobody_exports_are_told_once(
     provider: AnyMeterProvider | None,
@@ -269,14 +320,16 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from kcl_py.metrics.otel import OpenTelemetry
 from tests.metrics.test_publisher import Watch
 
-def start():
-    return OpenTelemetry(Watch(), provider=None, attributes={}, level="summary", now=lambda: 0.0)
+workers = [Watch(), Watch()]
 
-kept = [start()]
+def start(worker):
+    OpenTelemetry(worker, provider=None, attributes={}, level="summary", now=lambda: 0.0)
+
+start(workers[0])
 print("configured")
 reader = InMemoryMetricReader()
 metrics.set_meter_provider(MeterProvider([reader]))
-kept += [start()]
+start(workers[1])
 found = reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics
 print({each.name: len(each.data.data_points) for each in found}["kcl.leases_held"])
 """

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcl_py.core.tallies import ShardTally, TimeTally
+from kcl_py.core.tallies import ShardTally, Tallies, TimeTally
 from kcl_py.metrics.catalogue import METRICS
 from kcl_py.metrics.cloudwatch import datum_of
 from kcl_py.metrics.emf import lines_of
@@ -18,6 +21,7 @@ from kcl_py.metrics.points import Collector, Level, Point
 from kcl_py.status import Timing, WorkerStatus, idle_status
 from tests.metrics.samples import STATUS, shard
 
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 KEYS = ("shardId-0", "shardId-1", "shardId-2")
 
 
@@ -98,6 +102,59 @@ def test_counts_and_times_are_sent_once_whatever_happens_between(steps: list[obj
         assert total == pytest.approx(sum(history.calls.sums), abs=1e-6)
     taken = [p for p in named(sent, "TakenLeases", "TakeLeases") if p.worker is None]
     assert sum(point.stats.sum for point in taken) == history.taken
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(KEYS), st.integers(0, 9), st.floats(0, 1)),
+            st.tuples(st.just("moves"), st.sets(st.sampled_from(KEYS))),
+            st.sampled_from(["look", "take"]),
+        ),
+        max_size=40,
+    )
+)
+def test_what_was_done_for_shards_that_are_forgotten_is_sent_once_too(steps: list[Any]) -> None:
+    """Thousands of leases that move at once: of those that are not held few are remembered."""
+    tallies, held, done = Tallies(), set(KEYS), 0
+    collector = Collector("detailed")
+    sent: list[Point] = []
+
+    def status() -> WorkerStatus:
+        work = tallies.values(held)
+        return replace(idle_status("w", "running"), work=work, older_work=tallies.older)
+
+    for step in [*steps, "take"]:
+        if step == "look":
+            status()  # as health does each second
+        elif step == "take":
+            sent += collector.take(status())
+        elif step[0] == "moves":
+            held = step[1]
+        else:
+            key, records, seconds = step
+            tally = tallies.at(key)
+            tally.reads += 1
+            tally.records += records
+            tally.processing.add(seconds)
+            done += records
+
+    points = named(sent, "RecordsProcessed", "ProcessTask")
+    assert sum(each.stats.sum for each in points if each.shard is None) == done
+    assert sum(each.stats.sum for each in points if each.shard is not None) == done
+    assert all(each.stats.sum >= 0 for each in points)
+    times = named(sent, "RecordProcessor.processRecords.Time", "ProcessTask")
+    calls = sum(isinstance(step, tuple) and step[0] != "moves" for step in steps)
+    assert sum(each.stats.count for each in times if each.shard is None) == calls
+    assert sum(each.stats.count for each in times if each.shard is not None) == calls
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_are_remembered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kcl_py.core.tallies.ENDED_MAX", 1)
+        yield
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))
@@ -186,7 +243,7 @@ def test_what_is_no_number_costs_nobody_else_its_place(
     for _, line in lines_of(points, namespace="n", at=1.0, properties={}):
         json.loads(line)
     for point in points:
-        datum = datum_of(point, 1.0)
+        datum = datum_of(point, NOW)
         values = [datum.get("Value", 0.0), *datum.get("Values", ())]
         values += datum.get("StatisticValues", {}).values()
         assert all(abs(value) <= 2.0**360 for value in values)

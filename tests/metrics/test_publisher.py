@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,9 @@ from kcl_py.companions import Watched
 from kcl_py.local import Engine
 from kcl_py.metrics.emf import Emf
 from kcl_py.metrics.points import Point
-from kcl_py.metrics.publisher import SENDING_SECONDS_MAX, Publisher
+from kcl_py.metrics.publisher import Publisher
 from kcl_py.observers import _to_stdout
-from kcl_py.status import WorkerEvent, WorkerStatus
+from kcl_py.status import WorkerStatus
 from tests.metrics.samples import STATUS
 from tests.metrics.test_cloudwatch import client, sent_by
 
@@ -302,29 +302,43 @@ class Endless(Sink):
 def test_a_sending_that_does_not_end_is_told_and_holds_nobody_up(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of a worker of which nothing is to be told, so that it hears of no event."""
     monkeypatch.setattr("kcl_py.metrics.publisher.JOIN_SECONDS", 0.0)
-    ahead = [0.0]
+    monkeypatch.setattr("kcl_py.metrics.publisher.SENDING_SECONDS_MAX", 0.01)
+    is_told = threading.Event()
+    monkeypatch.setattr(caplog.handler, "emit", _also(caplog.handler.emit, is_told))
     sink = Endless()
-    beside = Publisher(
-        lambda worker: sink,
-        level="summary",
-        interval=0.05,
-        now=lambda: time.monotonic() + ahead[0],
-        wall=time.time,
-    )
+    beside = publisher(sink, interval=0.05)
     beside.start(Watch())
-    event = WorkerEvent(name="x", at=0.0, lease_key=None, fields={})
     assert sink.has_sent.wait(PATIENCE)
-    beside.hear(event)
-    assert not caplog.records
-    ahead[0] = SENDING_SECONDS_MAX + 1
-    beside.hear(event)
-    beside.hear(event)
+    assert is_told.wait(PATIENCE)
     beside.close()
     sink.go_on.set()
 
     told = [(each.message, each.__dict__["sink"]) for each in caplog.records]
     assert told == [("metrics.unfinished", "test")] * 2
+
+
+def _also(emit: Callable[[logging.LogRecord], None], done: threading.Event) -> Any:
+    def both(record: logging.LogRecord) -> None:
+        emit(record)
+        done.set()
+
+    return both
+
+
+def test_a_sending_that_ends_leaves_nobody_who_watches_it(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    beside = publisher(sink, interval=0.05)
+    beside.start(Watch())
+    assert sink.has_sent.wait(PATIENCE)
+    beside.close()
+    for thread in threading.enumerate():
+        if thread.name == "kcl-metrics-watch":
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    assert not caplog.records
 
 
 def test_without_a_stdout_each_line_is_told_as_dropped(

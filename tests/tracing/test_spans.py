@@ -279,6 +279,21 @@ def test_a_broken_exporter_costs_no_record_and_is_told_once(
     assert [each.message for each in caplog.records] == ["tracing.failed"]
 
 
+def test_an_error_without_a_text_costs_no_span(caplog: pytest.LogCaptureFixture) -> None:
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise KeyError("text")
+
+    def fail(batch: Batch) -> None:
+        raise SilentError
+
+    span = process(["a"], fail)
+
+    assert span.status.status_code is StatusCode.ERROR
+    assert said(span)["error.type"] == SilentError.__qualname__
+    assert [each.message for each in caplog.records] == ["tracing.failed"]
+
+
 def test_where_nobody_listens_no_record_is_looked_at_and_that_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

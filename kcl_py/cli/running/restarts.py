@@ -21,8 +21,8 @@ STEADY_SECONDS: Final = 60.0
 HOPELESS: Final = frozenset({ExitCode.USAGE, ExitCode.REFUSED})
 """After these the same happens again until somebody acts. Source: docs/reference/exit-codes.md.
 
-But wrong settings of a command that has run well are a port that was taken meanwhile, a disk that
-is full, or a file that was changed: no reason to end those that run.
+But wrong settings of a command that has run well are a disk that is full, or a file that was
+changed: no reason to end those that run.
 """
 
 _DOUBLINGS_MAX: Final = 16  # Beyond any limit in here; keeps the number small.
