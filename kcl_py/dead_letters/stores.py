@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 HIDE_SECONDS: Final = 300
 """How long a message that is looked at is hidden from others; a command may take as long."""
 
+TROUBLES_MAX: Final = 3
+"""Messages that cannot be shown again, after which no other is tried: each may take its time."""
+
 
 class Store(Protocol):
     """Where dead letters are."""
@@ -141,10 +144,22 @@ class QueueStore:
             bucket.delete(key)
 
     def close(self) -> None:
-        """Let others see what was looked at."""
+        """Let others see what was looked at.
+
+        Raises:
+            KclError: Some stay hidden until their time is over.
+        """
         held, self._held = self._held, {}
+        troubles: list[KclError] = []
         for message in held.values():
-            self._queue.show_again(message)
+            try:
+                self._queue.show_again(message)
+            except KclError as error:  # perhaps of this message alone
+                troubles.append(error)
+            if len(troubles) >= TROUBLES_MAX:
+                break
+        if troubles:
+            raise troubles[0]
 
 
 def open_store(source: str, session: boto3.session.Session | None) -> Store:
