@@ -66,7 +66,7 @@ class LeaseConfig:
                 self.scan_interval,
                 above=0.0,
                 high=two_thirds,
-                hint="an expiry cannot be timed with fewer scans; None adapts to the fleet",
+                hint="two thirds of leases.duration, to time an expiry; None adapts to the fleet",
             )
 
 

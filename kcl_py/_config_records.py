@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, final
 
-from kcl_py._config_checks import check_count, check_number
+from kcl_py._config_checks import check_count, check_number, check_part
 from kcl_py.errors import ConfigError
 from kcl_py.letters import LettersGoTo, check_letters_go_to
 
@@ -100,7 +100,12 @@ class Backoff:
 
     def __post_init__(self) -> None:
         check_number("on_error.backoff.first", self.first, above=0.0)
-        check_number("on_error.backoff.longest", self.longest, low=self.first)
+        check_number(
+            "on_error.backoff.longest",
+            self.longest,
+            low=self.first,
+            hint="which is on_error.backoff.first",
+        )
         check_number("on_error.backoff.factor", self.factor, low=1.0)
 
 
@@ -132,9 +137,23 @@ class OnError:
 
     def __post_init__(self) -> None:
         check_count("on_error.attempts", self.attempts, low=1)
+        check_part("on_error.backoff", self.backoff, Backoff)
+        _check_exceptions("on_error.give_up_on", self.give_up_on)
         if self.then not in ("retry", "pause", "dead_letter", "skip"):
             raise ConfigError(
                 f"on_error.then = {self.then!r} is unknown; "
                 "use 'retry', 'pause', 'dead_letter' or 'skip'"
             )
         check_letters_go_to(self.then, self.dead_letters)
+
+
+def _check_exceptions(name: str, kinds: object) -> None:
+    """Refuse what `except` would refuse too, but only once a record has failed."""
+    is_right = isinstance(kinds, tuple) and all(
+        isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds
+    )
+    if not is_right:
+        raise ConfigError(
+            f"{name} = {kinds!r} is not allowed; use a tuple of classes of exceptions, "
+            "as (ValueError,)"
+        )

@@ -144,20 +144,31 @@ def apply_sources(config: _Config, *sources: Mapping[str, Given]) -> _Config:
     """A copy of a WorkerConfig with what the sources say; of two the earlier one wins.
 
     Raises:
-        ConfigError: A value is not allowed; the message says where it is from.
+        ConfigError: A value is not allowed; the message says where it is from, and so of each
+            setting without which it would be.
     """
     merged = merge(*sources)
+    texts = {name: given.text for name, given in merged.items()}
     try:
-        return apply_settings(config, {name: given.text for name, given in merged.items()})
+        return apply_settings(config, texts)
     except ConfigError as error:
-        named = [
-            f"{name} is from {given.origin}"
-            for name, given in merged.items()
-            if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", str(error))
-        ]
-        if not named:
+        blamed = [name for name in merged if _has_a_part(config, texts, name, str(error))]
+        if not blamed:
             raise
-        raise ConfigError(f"{error} ({'; '.join(named)})") from None
+        named = "; ".join(f"{name} is from {merged[name].origin}" for name in blamed)
+        raise ConfigError(f"{error} ({named})") from None
+
+
+def _has_a_part(config: object, texts: Mapping[str, str], name: str, said: str) -> bool:
+    """Say whether without this setting it would not be said; the words of a message do not tell.
+
+    They name settings that would be a way out, and do not name each that sets a limit.
+    """
+    try:
+        apply_settings(config, {other: text for other, text in texts.items() if other != name})
+    except ConfigError as error:
+        return str(error) != said
+    return True
 
 
 def merge(*sources: Mapping[str, Given]) -> dict[str, Given]:

@@ -54,6 +54,9 @@ async def _later(letters: object) -> None:
         (lambda: LeaseConfig(scan_interval=0.0), "leases.scan_interval"),
         (lambda: LeaseConfig(scan_interval=6.7), "leases.scan_interval"),
         (lambda: WorkerConfig(stop_grace=20.0), "leases.handoff_timeout"),
+        (lambda: OnError(give_up_on=ValueError), "on_error.give_up_on"),  # type: ignore[arg-type]
+        (lambda: OnError(give_up_on=[ValueError]), "on_error.give_up_on"),  # type: ignore[arg-type]
+        (lambda: OnError(give_up_on=("ValueError",)), "on_error.give_up_on"),  # type: ignore[arg-type]
         (lambda: WorkerConfig(stop_grace=0.0), "stop_grace"),
         (lambda: WorkerConfig(initial_position=NAIVE), "initial_position"),
         (lambda: WorkerConfig(initial_position="now"), "initial_position"),  # type: ignore[arg-type]
@@ -100,6 +103,11 @@ def test_a_wrong_value_is_refused_by_name(make: Callable[[], object], name: str)
         make()
 
     assert str(caught.value).startswith(f"{name} = ")
+
+
+def test_a_backoff_that_is_no_object_of_its_class_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"on_error\.backoff is a dict; give a Backoff"):
+        OnError(backoff={"first": 1.0})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["on_error", "leases", "table", "reading", "delivery", "health"])

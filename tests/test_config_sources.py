@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import random
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -160,6 +162,57 @@ def test_of_two_sources_the_earlier_one_wins_and_is_blamed() -> None:
     assert merge(flags, file)["leases.duration"].origin == "--set"
     with pytest.raises(ConfigError, match=r"leases.duration is from --set"):
         apply_sources(WorkerConfig(), flags, file)
+
+
+BROKEN = (
+    ({"leases.duration": "1s"}, {"leases.duration"}),
+    ({"stop_grace": "10s"}, {"stop_grace"}),
+    ({"stop_grace": "20s", "leases.handoff_timeout": "30s"}, None),
+    ({"on_error.backoff.first": "60s"}, {"on_error.backoff.first"}),
+    ({"leases.duration": "5s", "leases.scan_interval": "4s"}, None),
+    ({"leases.duration": "5s", "leases.fence_margin": "4s"}, None),
+    ({"metrics.sink": "prometheus"}, {"metrics.sink"}),
+    ({"on_error.then": "dead_letter"}, {"on_error.then"}),
+    ({"worker_name": "shardId-region"}, {"worker_name"}),
+    ({"worker_name": "of region and transport"}, {"worker_name"}),
+    ({"failoverTimeMillis": "5000"}, {"failoverTimeMillis"}),
+    ({"leases.durations": "5s"}, {"leases.durations"}),
+    ({"leases.settle": "soon"}, {"leases.settle"}),
+)
+"""Settings that are wrong, alone or together, and those that are to blame; None: all of them."""
+
+HARMLESS = {
+    "leases.duration": "9s",
+    "leases.settle": "1s",
+    "health.port": "8080",
+    "region": "eu-west-1",
+    "transport": "botocore",
+    "on_error.dead_letters": "none",
+    "on_error.attempts": "3",
+    "metrics.level": "summary",
+    "initial_position": "latest",
+}
+
+
+@given(
+    st.sampled_from(BROKEN),
+    st.sets(st.sampled_from(sorted(HARMLESS))),
+    st.randoms(use_true_random=False),
+)
+def test_only_what_has_a_part_in_an_error_is_blamed_for_it(
+    broken: tuple[dict[str, str], set[str] | None], more: set[str], rng: random.Random
+) -> None:
+    wrong, guilty = broken
+    said = {name: HARMLESS[name] for name in more} | wrong
+    names = list(said)
+    rng.shuffle(names)
+    sources = [{name: Given(said[name], f"<{name}>")} for name in names]
+
+    with pytest.raises(ConfigError) as caught:
+        apply_sources(WorkerConfig(), *sources)
+
+    blamed = set(re.findall(r"is from <([^>]+)>", str(caught.value)))
+    assert blamed == (guilty or set(wrong)), str(caught.value)
 
 
 # -------------------------------------------------------------------------- whatever is in a file

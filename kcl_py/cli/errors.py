@@ -48,8 +48,8 @@ _MEANT: Final[Mapping[str, str]] = {
 }
 """What others call a flag that has another name here."""
 
-_MAYBE_A_STREAM: Final = ("Got unexpected extra argument", "Invalid value for")
-"""How messages begin when a stream may stand where something else is meant."""
+_MAYBE_A_STREAM: Final = "Got unexpected extra argument"
+"""How a message begins when a stream may stand where nothing is meant."""
 
 _ARE_NO_STREAMS: Final = ("[STREAM]", "SHARD", "SOURCE", "FILE", "ROLE")
 

@@ -110,5 +110,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             completing.leave_terminal()
         return completing.answer(_command, os.environ)
     given = list(sys.argv[1:] if arguments is None else arguments)
-    command = _command(given[:2])
+    # Whatever stands before them, such as -- or a flag at a wrong place, is refused later.
+    command = _command([word for word in given if not word.startswith("-")][:2])
     return guarded(lambda: command.main(args=given, prog_name="kcl", standalone_mode=False), given)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 import typer
 
@@ -25,6 +25,9 @@ from kcl_py._environment import process_environment
 from kcl_py.config import WorkerConfig
 from kcl_py.errors import ConfigError
 from kcl_py.settings import parse_setting, settings_from_env
+
+TIMEOUT_SECONDS_MAX: Final = 1e9
+"""Of `--timeout`: more than thirty years; what waits for much longer is refused by Python."""
 
 
 class Output(StrEnum):
@@ -118,12 +121,14 @@ class Shared:
         if self.timeout is None:
             return None
         try:
-            value = parse_setting("stop_grace", self.timeout)
+            value = cast("float", parse_setting("stop_grace", self.timeout))
         except ConfigError:
+            value = 0.0
+        if not 0.0 < value <= TIMEOUT_SECONDS_MAX:
             raise ConfigError(
                 f"--timeout {self.timeout} is not allowed; use a duration, as 30s or 5m"
-            ) from None
-        return cast("float", value)
+            )
+        return value
 
     def needed_app(self) -> str:
         """The application's name; ConfigError if it was not given."""

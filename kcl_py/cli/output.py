@@ -30,11 +30,6 @@ def console(shared: Shared, file: TextIO) -> Console:
     return Console(file=file, no_color=plain, highlight=False, soft_wrap=False, width=width)
 
 
-def counted(number: int, thing: str) -> str:
-    """A number and its thing, as `1 shard` or `2 shards`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
 def say(text: str) -> None:
     """Talk: one line to stderr."""
     sys.stderr.write(text + "\n")
@@ -49,15 +44,25 @@ def say_reading(what: str) -> None:
 
 def print_json(value: object) -> None:
     """One JSON document to stdout, for eyes and for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(_json_of(value, indent=2) + "\n")
     sys.stdout.flush()
 
 
 def print_jsonl(values: Iterable[object]) -> None:
     """One JSON document per line to stdout."""
     for value in values:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        sys.stdout.write(_json_of(value) + "\n")
     sys.stdout.flush()
+
+
+def _json_of(value: object, indent: int | None = None) -> str:
+    """As people read it, unless it holds half a character, as JSON may: that is no UTF-8."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
 
 
 def print_rows(

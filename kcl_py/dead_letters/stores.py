@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -27,6 +26,9 @@ NOTHING_NEW_MAX: Final = 3
 
 HIDE_SECONDS: Final = 300
 """How long a message that is looked at is hidden from others; a command may take as long."""
+
+TROUBLES_MAX: Final = 3
+"""Messages that cannot be shown again, after which no other is tried: each may take its time."""
 
 
 class Store(Protocol):
@@ -154,11 +156,22 @@ class QueueStore:
             bucket.delete(key)
 
     def close(self) -> None:
-        """Let others see what was looked at; what cannot be shown is, after `HIDE_SECONDS`."""
+        """Let others see what was looked at.
+
+        Raises:
+            KclError: Some stay hidden until their time is over.
+        """
         held, self._held = self._held, {}
+        troubles: list[KclError] = []
         for message in held.values():
-            with suppress(KclError):
+            try:
                 self._queue.show_again(message)
+            except KclError as error:  # perhaps of this message alone
+                troubles.append(error)
+            if len(troubles) >= TROUBLES_MAX:
+                break
+        if troubles:
+            raise troubles[0]
 
 
 def open_store(source: str, session: boto3.session.Session | None) -> Store:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from kcl_py._words import counted
 from kcl_py.companions import Watched
 from kcl_py.status import WorkerEvent, WorkerStatus
 
@@ -96,8 +97,8 @@ def status_line(status: WorkerStatus) -> str:
     lags = [shard.behind for shard in status.shards.values() if shard.behind is not None]
     lag = f", {max(lags):.1f} s behind" if lags else ""
     health = "" if status.healthy else ", unhealthy"
-    fleet = f"one of {len(status.peers) + 1} workers"
-    return f"{status.state}: {len(status.shards)} leases{lag}, {fleet}{health}"
+    fleet = f"one of {counted(len(status.peers) + 1, 'worker')}"
+    return f"{status.state}: {counted(len(status.shards), 'lease')}{lag}, {fleet}{health}"
 
 
 class SystemdNotifier:

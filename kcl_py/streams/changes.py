@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
+from kcl_py._words import counted
 from kcl_py.core.shards.graph import Lineage, Shard
 from kcl_py.errors import ConfigError
 from kcl_py.streams.descriptions import MODE_NAMES, StreamDescription, StreamMode
@@ -207,8 +208,8 @@ def plan_scale(now: StreamDescription, shards: int) -> Order | None:
     if not least <= shards <= most:
         step = most if shards > most else least
         raise ConfigError(
-            f"the stream {now.name} has {count} shards; one step goes to {least} at least and "
-            f"{most} at most, so go to {step} first"
+            f"the stream {now.name} has {counted(count, 'shard')}; one step goes to {least} at "
+            f"least and {most} at most, so go to {step} first"
         )
     return Order("UpdateShardCount", {"TargetShardCount": shards, "ScalingType": "UNIFORM_SCALING"})
 

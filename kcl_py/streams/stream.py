@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from kcl_py._words import counted
 from kcl_py.aggregation import hash_key
 from kcl_py.aws.names import StreamPlace
 from kcl_py.aws.retry import poll_seconds
@@ -273,9 +274,10 @@ class Stream:
             if now.status == "DELETING":
                 return []
             if now.consumers and not enforce_consumer_deletion:
+                consumers = counted(now.consumers, "registered consumer")
                 raise StreamInUse(
-                    f"the stream {self._name} has {now.consumers} registered consumers; deregister "
-                    "them, or use enforce_consumer_deletion"
+                    f"the stream {self._name} has {consumers}; deregister all, or use "
+                    "enforce_consumer_deletion"
                 )
             was_sent = True
             return [Order("DeleteStream", {"EnforceConsumerDeletion": enforce_consumer_deletion})]

@@ -445,6 +445,35 @@ def test_each_lease_is_a_line_of_json_lines(
     assert len([json.loads(line) for line in typed.out.splitlines()]) == 3
 
 
+def test_a_watch_goes_on_though_one_look_is_without_an_answer(
+    kcl: Kcl,
+    at_engine: EngineProcess,
+    clients: Mapping[str, Any],
+    name: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+        is_struck = clock.seconds == leases.WATCH_SECONDS
+        at_engine.set_faults([THROTTLED] if is_struck else [])
+
+    make_table(clients, name, lease_item("shardId-000000000000"))
+    monkeypatch.setattr(clock, "sleep", sleep)
+
+    try:
+        typed = kcl("leases", "--app", name, "--watch", "-o", "jsonl", "--timeout", "5s")
+    finally:
+        at_engine.set_faults([])
+
+    assert typed.code == 0, typed.err
+    assert len(typed.out.splitlines()) == 3
+    assert len([line for line in typed.err.splitlines() if line.startswith("nothing new: ")]) == 1
+
+
+THROTTLED = {"kind": "throttle", "operations": ["Scan"]}
+
+
 def test_a_watch_goes_on_until_its_time_is_over(
     kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str, clock: Clock
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kcl_py.aws.table_setup import create_request
 from kcl_py.cli.looking import doctor
 from kcl_py.config import TableConfig
+from kcl_py.core.leases.rows import PLACEHOLDER_OWNER
 from kcl_py.local.process import EngineProcess
 from tests.cli.fleets import App, eventually
 from tests.cli.typed import Kcl, Typed
@@ -32,7 +33,7 @@ def examine(kcl: Kcl, app: App, *more: str) -> tuple[Typed, dict[str, dict[str, 
     """Type the command; return findings that are not ok, by check, the worst of each."""
     typed = kcl("doctor", "--app", app.name, "--stream", app.name, "-o", "json", *more)
     found = json.loads(typed.out)
-    order = ["warning", "unknown", "problem"]
+    order = ["skipped", "warning", "unknown", "problem"]
     bad = [finding for finding in found if finding["level"] != "ok"]
     return typed, {
         finding["check"]: finding
@@ -62,6 +63,55 @@ def test_a_fleet_that_works_has_no_problem(kcl: Kcl, app: App) -> None:
     checks = {finding["check"] for finding in json.loads(typed.out)}
     assert {"rights", "stream", "table", "application", "workers", "leases", "retention"} <= checks
     assert "no problem" in typed.err
+
+
+def test_who_does_not_ask_who_lives_is_told_so_and_nothing_is_broken(kcl: Kcl, app: App) -> None:
+    with app.worker():
+        eventually(lambda: app.is_synced)
+        typed, bad = examine(kcl, app, "--watch", "0s")
+        brief, unsure = examine(kcl, app, "--watch", "1ms")
+
+    assert typed.code == 0
+    assert {check: finding["level"] for check, finding in bad.items()} == {
+        "workers": "skipped",
+        "leases": "skipped",
+    }
+    assert all("not watched" in finding["says"] for finding in bad.values())
+    assert "no problem was found; 2 things not looked at" in typed.err
+    assert (brief.code, unsure["leases"]["level"]) == (1, "unknown")
+
+
+def test_problems_that_need_no_watching_are_found_without(kcl: Kcl, app: App) -> None:
+    app.run_until(lambda: app.is_synced)
+    paused(app)
+
+    typed, bad = examine(kcl, app, "--watch", "0s")
+
+    assert (typed.code, bad["paused shards"]["level"]) == (1, "problem")
+
+
+def test_a_lag_that_could_not_be_looked_at_is_no_lag_that_is_well(
+    kcl: Kcl, app: App, at_engine: EngineProcess
+) -> None:
+    with app.worker():
+        eventually(lambda: app.is_synced)
+        at_engine.set_faults([{"kind": "throttle", "operations": ["ListShards"]}])
+        typed, bad = examine(kcl, app)
+
+    assert (typed.code, bad["lag"]["level"]) == (1, "unknown")
+
+
+def test_a_lease_that_was_taken_away_is_not_called_held(kcl: Kcl, app: App) -> None:
+    app.run_until(lambda: app.is_synced)
+    values = {":p": {"S": PLACEHOLDER_OWNER}, ":c": {"N": "9000000000000"}}
+    for key in app.rows():
+        seize = "SET leaseOwner = :p, leaseCounter = :c REMOVE kclOffer"
+        update(app, key, seize, values=values)
+
+    typed = kcl("doctor", "--app", app.name, "--stream", app.name, "--watch", "1ms", "-o", "json")
+
+    checks = {each["check"]: each for each in json.loads(typed.out)}
+    assert checks["leases"]["level"] != "ok", checks["leases"]
 
 
 def test_it_changes_nothing(kcl: Kcl, app: App, at_engine: EngineProcess) -> None:
@@ -281,9 +331,9 @@ def test_looking_at_lags_for_long_is_no_wrong_clock(
     def pass_by(seconds: float) -> None:
         now[0] += seconds
 
-    def slow_lags(*_: object) -> list[Any]:
+    def slow_lags(*_: object) -> dict[str, Any]:
         pass_by(60.0)
-        return []
+        return {}
 
     def read() -> float:
         return now[0]

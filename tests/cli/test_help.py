@@ -81,7 +81,9 @@ def test_help_ends_with_examples_of_that_command(kcl: Kcl, path: tuple[str, ...]
         assert any(parsed(each)[: len(path)] == path for each in commands_in(example)), example
 
 
-@pytest.mark.parametrize("example", ["kcl tail --form now", "kcl run", "kcl stream scale many"])
+@pytest.mark.parametrize(
+    "example", ["kcl tail --form now", "kcl run", "kcl stream create orders --shards many"]
+)
 def test_what_is_no_command_line_is_no_example(bare: None, example: str) -> None:
     [arguments] = commands_in(example)
 

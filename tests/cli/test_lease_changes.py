@@ -136,3 +136,39 @@ def test_rows_that_nobody_needs_are_found(
     assert "shardId-999" in app.rows()
     assert kcl("leases", "gc", *at, "--yes", "--timeout", "5s").failed(5, "takes 60 s")
     assert kcl("leases", "gc", *at).failed(2, "--yes")
+
+
+def test_a_shard_that_ends_while_somebody_is_asked_is_not_called_taken_away(
+    kcl: Kcl,
+    at_engine: EngineProcess,
+    clients: Mapping[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = make_app(at_engine, clients, 1)
+    app.run_until(lambda: app.is_synced)
+
+    def write(expression: str, values: Mapping[str, Any]) -> None:
+        clients["dynamodb"].update_item(
+            TableName=app.name,
+            Key={"leaseKey": {"S": FIRST}},
+            UpdateExpression=expression,
+            ExpressionAttributeValues=values,
+        )
+
+    class SlowReader:
+        def isatty(self) -> bool:
+            return True
+
+        def readline(self) -> str:
+            write("SET checkpoint = :e, leaseCounter = leaseCounter + :1",
+                  {":e": {"S": "SHARD_END"}, ":1": {"N": "1"}})  # fmt: skip
+            return "yes\n"
+
+    write("SET leaseOwner = :o REMOVE kclOffer", {":o": {"S": "w-1"}})
+    monkeypatch.setattr("sys.stdin", SlowReader())
+
+    typed = kcl("leases", "release", FIRST, "--fence", "--app", app.name)
+
+    assert typed.code == 0, typed.err
+    assert "was taken away" not in typed.err
+    assert "finished meanwhile" in typed.err

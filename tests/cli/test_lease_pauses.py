@@ -96,3 +96,22 @@ def test_a_wrong_shard_is_answered_with_near_ones(kcl: Kcl, app: App) -> None:
     assert kcl("leases", "--app", app.name, "pause", FIRST).failed(
         2, "--app stands before pause", "kcl leases pause --app"
     )
+
+
+def test_what_was_paused_before_a_change_failed_is_shown(
+    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any]
+) -> None:
+    app = App(at_engine.endpoint_url, clients)
+    app.create_stream(2)
+    app.run_until(lambda: app.is_synced)
+    second = "shardId-000000000001"
+    denied = {"kind": "deny", "operations": ["UpdateItem"], "key": {"leaseKey": {"S": second}}}
+    at_engine.set_faults([denied])
+    try:
+        typed = kcl("leases", "pause", FIRST, second, "--app", app.name, "-o", "jsonl")
+    finally:
+        at_engine.set_faults([])
+
+    assert typed.failed(3, "UpdateItem")
+    assert {key: row["change"] for key, row in rows_of(typed.out).items()} == {FIRST: "paused"}
+    assert [key for key, row in app.rows().items() if row.halted] == [FIRST]

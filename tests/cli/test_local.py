@@ -169,3 +169,22 @@ def test_it_dies_with_the_process_that_started_it() -> None:
             break
         time.sleep(0.02)
     assert time.monotonic() < patience
+
+
+def test_a_script_without_an_interpreter_cannot_be_executed(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo hello\n")
+    script.chmod(0o755)
+
+    for command in (script, script / "below"):
+        done = subprocess.run(
+            [*KCL, "local", "--", str(command)],
+            env={**os.environ},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 126, done
+        assert "cannot be executed: " in done.stderr
+        assert "bug" not in done.stderr

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from kcl_py.cli.output import counted
+from kcl_py._words import counted
+from kcl_py.cli.producing.undelivered import Undeliverable
 from kcl_py.local.process import EngineProcess
 from kcl_py.local.session import make_session
 from kcl_py.producer.core import retrying
@@ -395,3 +396,25 @@ def test_a_second_signal_waits_for_nothing_and_loses_nothing(
     assert found["delivered"] + sum(found["failed"].values()) == found["accepted"] == 2000
     assert len(written) == sum(found["failed"].values()) == 2000
     assert "were not delivered" in err
+
+
+def test_a_device_for_what_failed_is_left_where_it_is(tmp_path: Path) -> None:
+    link = tmp_path / "nowhere"
+    link.symlink_to(os.devnull)
+
+    Undeliverable(link, None).close()
+
+    assert link.is_symlink()
+
+
+def test_a_file_of_failures_that_somebody_takes_away_is_told(tmp_path: Path) -> None:
+    for has_failed in (False, True):
+        path = tmp_path / "failed.jsonl"
+        undeliverable = Undeliverable(path, None)
+        if has_failed:
+            undeliverable.skip(b"x", None, "no JSON")
+        path.unlink()
+
+        undeliverable.close()
+
+        assert (undeliverable.problem is not None) is has_failed

@@ -89,7 +89,7 @@ def test_registered_consumers(stream: str, kcl: Kcl, clients: Mapping[str, Any])
     [row] = json.loads(kcl("stream", "consumers", stream, "--json").out)
 
     assert row["consumer"] == "mine"
-    assert kcl("stream", "delete", stream, "--yes").failed(4, "1 registered consumers")
+    assert kcl("stream", "delete", stream, "--yes").failed(4, "1 registered consumer;")
 
 
 # ---------------------------------------------------------------------------------------- changing
@@ -165,6 +165,30 @@ def test_settings_show_what_changed(stream: str, kcl: Kcl) -> None:
     assert change("mode", "on-demand") == ("provisioned", "on_demand")
 
 
+def test_the_stream_may_stand_before_what_is_said_of_it(stream: str, kcl: Kcl) -> None:
+    def changed(*words: str) -> dict[str, Any]:
+        typed = kcl("stream", *words)
+        assert typed.code == 0, typed
+        return described(kcl, stream)
+
+    assert changed("scale", stream, "2", "--wait")["open_shard_count"] == 2
+    assert changed("retention", stream, "2d", "--wait")["retention_hours"] == 48
+    assert changed("encrypt", stream, "alias/mine", "--wait")["encryption_key"] == "alias/mine"
+    assert changed("encrypt", stream, "off", "--wait")["encryption_key"] is None
+    assert changed("monitoring", stream, "on", "IncomingBytes")["enhanced_metrics"] == [
+        "IncomingBytes"
+    ]
+    assert changed("tags", stream, "team=data", "stage=test")["tags"] == {
+        "team": "data",
+        "stage": "test",
+    }
+    assert changed("tags", stream, "stage-")["tags"] == {"team": "data"}
+    assert changed("tags", stream)["tags"] == {"team": "data"}
+    assert changed("mode", stream, "on-demand", "--wait")["mode"] == "on_demand"
+    assert kcl("stream", "scale", "one", "2", "--stream", stream).failed(2, "two streams")
+    assert kcl("stream", "tags", "orders-", "--stream", stream).code == 0
+
+
 def test_a_difference_for_eyes(stream: str, kcl: Kcl) -> None:
     changed = kcl("stream", "retention", "48h", "--stream", stream, "--wait")
     same = kcl("stream", "retention", "48h", "--stream", stream, "--wait")
@@ -202,7 +226,7 @@ def test_tags_are_set_and_removed(stream: str, kcl: Kcl) -> None:
 def test_deleting_needs_a_yes(stream: str, kcl: Kcl, monkeypatch: pytest.MonkeyPatch) -> None:
     assert kcl("stream", "delete", stream).failed(2, "Delete the stream arn:", "--yes")
 
-    for answer, code in (("n\n", 1), ("\n", 1), ("yes\n", 0)):
+    for answer, code in (("n\n", 4), ("\n", 4), ("yes\n", 0)):
         monkeypatch.setattr("sys.stdin", Terminal(answer))
         assert kcl("stream", "delete", stream).code == code
 

@@ -169,6 +169,20 @@ def test_following_goes_on_until_the_time_is_over(stream: str, put: Put, kcl: Kc
     assert kcl("tail", *at, "--json").failed(2, "-o jsonl")
 
 
+def test_out_of_time_before_the_newest_record_is_no_success(
+    stream: str, put: Put, kcl: Kcl, at_engine: EngineProcess
+) -> None:
+    put(b"1")
+    at_engine.set_faults([{"kind": "throttle", "operations": ["GetRecords"]}])
+    try:
+        typed = kcl("tail", "--stream", stream, "--timeout", "300ms")
+    finally:
+        at_engine.set_faults([])
+
+    assert typed.failed(5, "not reached within 300ms")
+    assert kcl("tail", "--stream", stream, "--timeout", "60s").code == 0
+
+
 def test_ctrl_c_is_how_following_ends(
     stream: str, put: Put, kcl: Kcl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +215,22 @@ def test_decode_opens_aggregated_records(
     monkeypatch.setattr("sys.stdin", io.StringIO(pasted))
 
     assert kcl("decode").out.splitlines() == ["0  ann  [1]", "1  bob  [1]", "[2]"]
+
+
+def test_half_a_character_is_shown_as_json_spells_it(stream: str, put: Put, kcl: Kcl) -> None:
+    put(b'{"name": "\\ud800"}')
+
+    [row] = rows(kcl, "--stream", stream)
+    [same] = json.loads(kcl("tail", "--stream", stream, "--json").out)
+
+    assert row["data"] == same["data"] == {"name": "\ud800"}
+
+
+def test_decode_names_what_is_no_text(kcl: Kcl, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.TextIOWrapper(io.BytesIO(b"eyJhIjoxfQ==\n\xff\xfe\x00"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", raw)
+
+    assert kcl("decode").failed(2, "is no text", "base64")
 
 
 def test_decode_names_the_line_that_is_no_base64(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -53,6 +55,50 @@ def test_once_it_says_who_has_what_and_how_far_behind(kcl: Kcl, app: App) -> Non
     assert len(rows) == 2
     assert all(line.rstrip().endswith((" ago", "none yet")) for line in rows), rows
     assert all(row["lag"] is not None for row in facts["leases"])
+
+
+def test_lines_of_json_are_leases_one_a_line(kcl: Kcl, app: App) -> None:
+    with app.worker() as worker:
+        eventually(lambda: app.is_synced)
+        typed = kcl("top", "--app", app.name, "-o", "jsonl")
+
+    rows = [json.loads(line) for line in typed.out.splitlines()]
+    assert [(row["lease_key"], row["owner"]) for row in rows] == [
+        (FIRST, worker.worker_id),
+        (SECOND, worker.worker_id),
+    ]
+
+
+@pytest.mark.parametrize("command", [("top",), ("workers",), ("leases",), ("doctor",)])
+def test_one_look_without_an_answer_does_not_end_the_looking(
+    kcl: Kcl,
+    app: App,
+    at_engine: EngineProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    def throttled_once(seconds: float) -> None:
+        if not struck and threading.current_thread() is threading.main_thread():
+            struck.append(seconds)
+            rule = {"kind": "throttle", "operations": ["Scan"], "count": 3, "source": "looker"}
+            at_engine.set_faults([rule])
+        really(seconds)
+
+    struck: list[float] = []
+    really = time.sleep
+    with app.worker():
+        eventually(lambda: app.is_synced)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "looker")
+        monkeypatch.setattr(time, "sleep", throttled_once)
+        try:
+            typed = kcl(*command, "--app", app.name, "--stream", app.name, "-o", "json")
+            [rule] = at_engine.faults()
+        finally:
+            at_engine.set_faults([])
+
+    assert rule["hits"] == 3
+    assert typed.code == 0, typed.err
+    assert '"live"' in typed.out or '"workers"' in typed.out
 
 
 def test_an_application_that_is_not_there(kcl: Kcl, app: App) -> None:

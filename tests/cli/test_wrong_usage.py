@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 from typing import get_type_hints
@@ -58,8 +59,13 @@ def test_an_unknown_option_far_from_all_points_at_the_help(kcl: Kcl) -> None:
         (["run", "app:Good", "--name", "demo"], ["--name", "did you mean --app"]),
         (["run", "app:Good", "--workers", "3"], ["did you mean --processes"]),
         (["run", "app:Good", "people", "--app", "demo"], ["people", "--stream"]),
-        (["stream", "scale", "orders", "8"], ["a stream is named by --stream"]),
-        (["stream", "retention", "orders", "48h"], ["a stream is named by --stream"]),
+        (["stream", "scale", "orders"], ["orders is no number of shards", "as 8"]),
+        (["stream", "scale", "orders", "8", "9"], ["[STREAM] N", "as orders 8"]),
+        (["stream", "scale", "8"], ["--stream NAME|ARN"]),
+        (["stream", "retention", "orders"], ["retention orders is not allowed", "48h"]),
+        (["stream", "monitoring", "orders"], ["[STREAM] on|off [METRIC]...", "as orders on"]),
+        (["stream", "tags", "orders", "team"], ["team is no tag", "KEY=VALUE"]),
+        (["stream", "scale", "one", "2", "--stream", "other"], ["two streams are named"]),
         (["--app", "demo", "leases"], ["--app goes behind the command", "kcl COMMAND --app"]),
         (["--name", "demo", "leases"], ["kcl COMMAND --app"]),
         (["leases", "list"], ["'list'", "kcl leases by itself"]),
@@ -72,6 +78,55 @@ def test_what_others_would_type_is_answered_with_what_is_meant(
     kcl: Kcl, app: Path, typed: list[str], words: list[str]
 ) -> None:
     assert kcl(*typed).failed(2, *words)
+
+
+@pytest.mark.parametrize(
+    "place", ["nonsense", "", "now", "2026-11-21T10:00", "-15x", "at:x", "after:1/x", "LATEST,"]
+)
+def test_a_place_that_is_none_is_refused_before_anybody_is_asked(kcl: Kcl, place: str) -> None:
+    # There are no credentials here: whoever asked AWS would be told of these.
+    assert kcl("checkpoint", "reset", "--to", place, "--app", "x", "--yes").failed(
+        2, f"--to {place!r} is no place to begin", "earliest, latest,", "-15m", "after:SEQ/SUB"
+    )
+
+
+def test_a_place_in_a_shard_needs_the_shard_before_anybody_is_asked(kcl: Kcl) -> None:
+    at = ("checkpoint", "reset", "--to", "at:4711/0", "--app", "x")
+
+    assert kcl(*at).failed(2, "--to at:4711/0 is a place in one shard", "--shard")
+    assert kcl(*at, "--shard", "shardId-000000000000").failed(3, "no AWS credentials")
+
+
+@pytest.mark.parametrize("typed", ["soon", "0s", "-1s", "9999999999s", "9" * 400 + "h"])
+def test_a_time_that_nobody_can_wait_for_is_refused(kcl: Kcl, typed: str) -> None:
+    assert kcl("local", f"--timeout={typed}", "--", "true").failed(2, "--timeout", "30s or 5m")
+
+
+def test_an_engine_that_cannot_start_says_why(kcl: Kcl, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert kcl("local", "--port", port, "--", "true").failed(2, f"port {port}", "in use")
+    assert kcl("local", "--data", "file/below", "--", "true").failed(2, "file/below", "directory")
+    assert kcl("local", "--port", "70000", "--", "true").failed(2, "65535")
+
+
+def test_two_dashes_before_a_command_do_no_harm(kcl: Kcl) -> None:
+    assert kcl("--", "leases").failed(2, "--app NAME", "KCL_APP_NAME")
+    assert kcl("stream", "--", "scale", "8").failed(2, "--stream NAME|ARN")
+
+
+def test_a_module_that_ends_the_program_is_wrong_usage(
+    kcl: Kcl, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "ends", raising=False)
+    app.with_name("ends.py").write_text("import sys\nsys.exit(0)\n")
+
+    assert kcl("run", "ends:thing", "--app", "x", "--stream", "y", "--region", "eu-west-1").failed(
+        2, "'ends' ends the program", "SystemExit: 0", "__main__"
+    )
 
 
 def test_no_stream_is_offered_where_none_is_meant(kcl: Kcl) -> None:

@@ -68,6 +68,7 @@ class FakeSqs(FakeService):
         self.hidden: set[str] = set()
         self.groups: list[tuple[str, str]] = []
         self.hides = True
+        self.names: list[str] = []
         self._ids = itertools.count(1)
 
     def _SendMessage(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - an operation
@@ -77,11 +78,14 @@ class FakeSqs(FakeService):
             self.groups.append((request["MessageGroupId"], request["MessageDeduplicationId"]))
         name = f"m{next(self._ids)}"
         self.messages[name] = request["MessageBody"]
+        self.names.append(name)
         return {"MessageId": name}
 
     def _ReceiveMessage(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         shown = [name for name in self.messages if name not in self.hidden]
-        found = shown[: min(3, request["MaxNumberOfMessages"])]
+        return self._receive(shown[: min(3, request["MaxNumberOfMessages"])])
+
+    def _receive(self, found: list[str]) -> dict[str, Any]:
         self.hidden.update(found if self.hides else ())
         if not found:
             return {}
@@ -100,6 +104,20 @@ class FakeSqs(FakeService):
     def _DeleteMessage(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         self.messages.pop(request["ReceiptHandle"].removeprefix("r-"), None)
         return {}
+
+
+class FakeFifo(FakeSqs):
+    """A FIFO queue: nothing of a group is shown while some of it is hidden.
+
+    Source: FIFO delivery logic in the guide of SQS.
+    """
+
+    def _ReceiveMessage(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        group_of = dict(zip(self.names, (group for group, _ in self.groups), strict=True))
+        busy = {group_of[name] for name in self.hidden & self.messages.keys()}
+        free = [name for name in self.messages if group_of[name] not in busy]
+        ours = [name for name in free if group_of[name] == group_of[free[0]]]
+        return self._receive(ours[: request["MaxNumberOfMessages"]])
 
 
 class FakeS3(FakeService):

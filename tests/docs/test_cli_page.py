@@ -71,9 +71,6 @@ It is typed part by part, for the shell's patience is that for one thing."""
 
 RESET: Final = "kcl checkpoint reset --to 2026-11-21T10:00Z --app orders --yes"
 BEFORE: Final[Mapping[str, str]] = {RESET: "kill $workers; wait $workers"}
-CODES: Final = {"kcl doctor --app orders --stream orders --watch 0s -o json": 1}
-"""Who looks for so short a time does not find out whether what is there is alive."""
-
 FILLS: Final[Mapping[str, str]] = {
     "/tmp/kcl-health": "$PWD/health",
     "8080": "$PORT",
@@ -103,7 +100,7 @@ def test_the_examples_of_the_page_work_as_they_are_written(tmp_path: Path) -> No
         for example in EXAMPLES:
             shell.type(BEFORE.get(example, ""))
             said = run_one(example, shell)
-            assert said.endswith(f"code {CODES.get(example, 0)}\n"), (
+            assert said.endswith("code 0\n"), (
                 example,
                 said,
                 (tmp_path / "errors.txt").read_text(),

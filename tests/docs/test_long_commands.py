@@ -51,7 +51,7 @@ SHORTER: Final = {
 EXPLANATION: Final = DOCS / "explanation"
 MODEL: Final = DOCS / "spec" / "README.md"
 SAYS: Final = {
-    EXPLANATION / "mutants.md": "1 planted bugs, 0 survived",
+    EXPLANATION / "mutants.md": "1 planted bug, 0 survived",
     EXPLANATION / "performance.md": "| a guarded record | at most 0.15 µs |",
     EXPLANATION / "scale.md": "Cost of a steady fleet",
 }

@@ -85,7 +85,7 @@ def test_a_life_as_systemd_hears_it(systemd: Systemd) -> None:
     notifier.hear(event("worker.ready"))
     assert systemd.heard() == ["READY=1\nSTATUS=running"]
     notifier.tell(worker)
-    assert systemd.heard() == ["WATCHDOG=1\nSTATUS=running: 0 leases, one of 1 workers"]
+    assert systemd.heard() == ["WATCHDOG=1\nSTATUS=running: 0 leases, one of 1 worker"]
     notifier.hear(event("worker.leaving"))
     assert systemd.heard() == ["STOPPING=1\nSTATUS=draining"]
     notifier.close()
@@ -115,7 +115,7 @@ def test_without_a_watchdog_only_the_status_is_told(systemd: Systemd) -> None:
     worker = Worker()
     SystemdNotifier(Address(systemd.path, None), now=lambda: worker.now).tell(worker)
 
-    assert systemd.heard() == ["STATUS=running: 0 leases, one of 1 workers"]
+    assert systemd.heard() == ["STATUS=running: 0 leases, one of 1 worker"]
 
 
 def test_the_thread_feeds_it_by_itself(systemd: Systemd) -> None:
@@ -140,7 +140,7 @@ def test_a_systemd_that_has_gone_is_told_once(
 
 def test_a_status_is_one_line_that_says_what_matters() -> None:
     status = idle_status("w", "running")
-    assert status_line(status) == "running: 0 leases, one of 1 workers"
+    assert status_line(status) == "running: 0 leases, one of 1 worker"
     busy = replace(
         status,
         shards={"a": shard("a", 0.25), "b": shard("b", 12.5), "c": shard("c", None)},
@@ -243,6 +243,26 @@ def test_systemd_hears_of_all_and_each_process_speaks_to_its_own_socket(
         "STATUS=running: 1 of 2 processes",
         "STOPPING=1",
     ]
+
+
+@pytest.mark.parametrize("is_started_again", [False, True])
+def test_last_words_that_are_read_after_an_end_promise_nothing(
+    systemd: Systemd, tmp_path: Path, *, is_started_again: bool
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    notifying = Notifying(Address(systemd.path, 10.0), folder)
+    theirs = notifying.environment_of(0, {})
+    notifying.started(0, 0.0)
+    Notifier(theirs["NOTIFY_SOCKET"]).send("STOPPING=1", "STATUS=draining")
+    notifying.ended(0)
+
+    assert notifying.look(1.0, "draining: 0 of 1 processes") == []
+    assert notifying.look(30.0, "draining: 0 of 1 processes") == []
+    if is_started_again:
+        notifying.started(0, 31.0)
+        assert notifying.look(41.1, "running: 1 of 1 processes") == [0]
+    notifying.close()
 
 
 def test_without_a_watchdog_the_processes_are_left_alone(tmp_path: Path) -> None:

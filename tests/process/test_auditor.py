@@ -138,7 +138,7 @@ def test_an_old_epoch_that_acts_after_a_new_one_began_overlaps() -> None:
     )
 
     assert len(verdict.overlap) == 1
-    assert "epoch 1 of a acted 1 times, up to 1.000 s, after epoch 2 of b" in verdict.overlap[0]
+    assert "epoch 1 of a acted 1 time, up to 1.000 s, after epoch 2 of b" in verdict.overlap[0]
 
 
 def test_an_epoch_overlaps_with_any_newer_one_not_only_the_next() -> None:
@@ -187,7 +187,7 @@ def test_a_child_after_its_parent_is_in_order() -> None:
 def test_a_child_before_its_parents_last_record_is_caught() -> None:
     verdict = judge_family([handed(1, 1), *child(1.5), handed(2, 2)])
 
-    assert verdict.parents == ["s1 began before 1 records of its ancestor s0"]
+    assert verdict.parents == ["s1 began before 1 record of its ancestor s0"]
 
 
 def test_a_parent_that_is_read_again_is_caught() -> None:
@@ -224,7 +224,7 @@ def test_a_grandchild_waits_for_its_grandparent() -> None:
         parents={"s1": ["s0"], "s2": ["s1"]},
     )
 
-    assert verdict.parents == ["s2 began before 1 records of its ancestor s0"]
+    assert verdict.parents == ["s2 began before 1 record of its ancestor s0"]
 
 
 def test_duplicates_name_the_move_and_what_was_done_to_the_worker() -> None:

@@ -167,7 +167,7 @@ def test_a_stream_with_registered_consumers_is_not_deleted_by_mistake(
     stream = make()
     kinesis.register_stream_consumer(StreamARN=stream.describe().arn, ConsumerName="mine")
 
-    with pytest.raises(StreamInUse, match="has 1 registered consumers"):
+    with pytest.raises(StreamInUse, match="has 1 registered consumer;"):
         stream.delete()
     stream.delete(enforce_consumer_deletion=True)
 

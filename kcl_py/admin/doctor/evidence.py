@@ -68,7 +68,9 @@ class Evidence:
         shards: All that the stream lists; None: they could not be listed.
         liveness: Of each worker and owner that a row names.
         watched: Seconds for which counters were watched.
+        is_watched: It was asked for; False: nobody wanted to know who lives.
         lags: Of each shard that has a place.
+        lags_failure: Why they could not be looked at.
         shard_count: None: it was not to be had, which is no matter.
     """
 
@@ -86,7 +88,9 @@ class Evidence:
     shards: Sequence[Shard] | None = None
     liveness: Mapping[str, Liveness] = field(default_factory=dict)
     watched: float = 0.0
+    is_watched: bool = True
     lags: Sequence[ShardLag] = ()
+    lags_failure: KclError | None = None
     clock: ClockSeen = ClockSeen()
     shard_count: ShardCount | None = None
 

@@ -14,6 +14,8 @@ class Level(StrEnum):
     """It works, and somebody should look."""
     UNKNOWN = "unknown"
     """It could not be found out, which is not the same as being fine."""
+    SKIPPED = "skipped"
+    """It was not looked at, because that was asked for."""
     PROBLEM = "problem"
     """Shards are not processed, or will not be, or records are in danger."""
 
@@ -47,6 +49,11 @@ def warning(check: str, says: str, way_out: str) -> Finding:
 def unknown(check: str, says: str, way_out: str = "") -> Finding:
     """It could not be found out."""
     return Finding(check, Level.UNKNOWN, says, way_out)
+
+
+def skipped(check: str, says: str, way_out: str) -> Finding:
+    """It was not looked at."""
+    return Finding(check, Level.SKIPPED, says, way_out)
 
 
 def problem(check: str, says: str, way_out: str) -> Finding:

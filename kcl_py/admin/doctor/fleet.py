@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from kcl_py._words import counted
 from kcl_py.admin.doctor.evidence import Evidence
-from kcl_py.admin.doctor.findings import Finding, ok, problem, some, unknown, warning
+from kcl_py.admin.doctor.findings import Finding, ok, problem, skipped, some, unknown, warning
 from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow
 from kcl_py.core.shards.births import waits_for_parents
 from kcl_py.core.shards.graph import Lineage
@@ -22,7 +23,7 @@ def check_workers(evidence: Evidence) -> list[Finding]:
     unsure = [name for name in evidence.workers if evidence.liveness.get(name) == "unknown"]
     if not live:
         if unsure:
-            return [unknown("workers", f"watched too briefly for {some(unsure)}", "--watch 15s")]
+            return [_not_sure("workers", unsure, evidence)]
         return [problem("workers", "no worker is alive", "start one; see the log of the last")]
     found = [ok("workers", f"{len(live)} alive")]
     limits = [evidence.workers[name].lease_max for name in live]
@@ -32,7 +33,8 @@ def check_workers(evidence: Evidence) -> list[Finding]:
         found.append(
             problem(
                 "too few places",
-                f"{wanted} shards, and leases.max_leases of all workers together is {allowed}",
+                f"{counted(wanted, 'shard')}, and leases.max_leases of all workers together is "
+                f"{allowed}",
                 "raise leases.max_leases, or start more workers",
             )
         )
@@ -58,13 +60,7 @@ def check_leases(evidence: Evidence) -> list[Finding]:
     }
     ownerless = [key for key, row in open_leases.items() if row.is_ownerless or row.is_offered]
     stuck = [key for key, row in open_leases.items() if _is_stuck(row, evidence)]
-    unsure = [
-        key
-        for key, row in open_leases.items()
-        if row.actual_owner is not None
-        and not row.is_offered
-        and evidence.liveness.get(row.actual_owner, "unknown") == "unknown"
-    ]
+    unsure = [key for key, row in open_leases.items() if _is_unsure(row, evidence)]
     found = []
     if stuck:
         found.append(
@@ -84,7 +80,7 @@ def check_leases(evidence: Evidence) -> list[Finding]:
             )
         )
     if unsure:
-        found.append(unknown("leases", f"watched too briefly for {some(unsure)}", "--watch 15s"))
+        found.append(_not_sure("leases", unsure, evidence))
     if open_leases and not found:
         found.append(ok("leases", f"{len(open_leases)} held by owners that move"))
     return found
@@ -154,6 +150,13 @@ def check_shards_have_leases(evidence: Evidence) -> list[Finding]:
     return found
 
 
+def _not_sure(check: str, names: list[str], evidence: Evidence) -> Finding:
+    if evidence.is_watched:
+        return unknown(check, f"watched too briefly for {some(names)}", "--watch 15s")
+    says = f"not watched, so it is not known whether anything moves of {some(names)}"
+    return skipped(check, says, "without --watch it looks until it is sure")
+
+
 def _is_stuck(row: LeaseRow, evidence: Evidence) -> bool:
     owner = row.actual_owner
     if owner is None or row.is_offered:
@@ -161,6 +164,15 @@ def _is_stuck(row: LeaseRow, evidence: Evidence) -> bool:
     if owner == PLACEHOLDER_OWNER:
         return evidence.watched >= row.wait_seconds(DURATION_DEFAULT)
     return evidence.liveness.get(owner) == "dead"
+
+
+def _is_unsure(row: LeaseRow, evidence: Evidence) -> bool:
+    owner = row.actual_owner
+    if owner is None or row.is_offered:
+        return False
+    if owner == PLACEHOLDER_OWNER:  # taken away from whoever had it, and nobody's so far
+        return not _is_stuck(row, evidence)
+    return evidence.liveness.get(owner, "unknown") == "unknown"
 
 
 def _waits(row: LeaseRow, evidence: Evidence) -> bool:

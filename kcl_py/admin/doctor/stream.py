@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kcl_py._words import counted
 from kcl_py.admin.doctor.evidence import Evidence
 from kcl_py.admin.doctor.findings import Finding, ok, problem, some, unknown, warning
 from kcl_py.core.events import Failure, FailureKind
@@ -33,8 +34,9 @@ def check_stream(evidence: Evidence) -> list[Finding]:
         )
     else:
         mode = (seen.get("StreamModeDetails") or {}).get("StreamMode", "PROVISIONED")
-        says = f"{evidence.stream_name} is {status}, {mode}, {seen.get('OpenShardCount')} open"
-        found.append(ok("stream", f"{says} shards, kept {_hours(seen):g} h"))
+        shards = counted(int(seen.get("OpenShardCount") or 0), "open shard")
+        says = f"{evidence.stream_name} is {status}, {mode}, {shards}, kept {_hours(seen):g} h"
+        found.append(ok("stream", says))
     if seen.get("RecordDistributionStrategy") == "AUTO":
         found.append(
             warning(
@@ -64,6 +66,8 @@ def check_limits(evidence: Evidence) -> list[Finding]:
 def check_retention(evidence: Evidence) -> list[Finding]:
     """Compare how far behind the application is with how long records are kept."""
     seen = evidence.stream
+    if evidence.lags_failure is not None:
+        return [unknown("lag", str(evidence.lags_failure), "`kcl lag` says more")]
     if not isinstance(seen, Mapping) or not evidence.lags:
         return []
     kept = _hours(seen) * 3600

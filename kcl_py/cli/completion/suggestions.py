@@ -254,6 +254,22 @@ def stream_and_shards(asked: Asked) -> Found:
     return shards(replace(asked, shared=replace(asked.shared, stream=named)))
 
 
+def stream_and_mode(asked: Asked) -> Found:
+    """A stream, then who counts its shards; the stream need not be an argument."""
+    from kcl_py.cli.streams.changes import Mode
+
+    return [*map(Value, Mode), *(() if asked.given else stream_and_text(asked))]
+
+
+def stream_and_switch(asked: Asked) -> Found:
+    """A stream, then on or off, then metrics; the stream need not be an argument."""
+    from kcl_py.cli.streams.changes import Switch
+
+    if set(Switch) & set(asked.given):
+        return metrics(asked)
+    return [*map(Value, Switch), *(() if asked.given else stream_and_text(asked))]
+
+
 def stream_and_text(asked: Asked) -> Found:
     """A stream, then what nobody can guess."""
     is_named = asked.shared.stream is not None or bool(asked.given)
@@ -266,12 +282,17 @@ PLACES: Final[Mapping[str, Callable[[Asked], Found]]] = MappingProxyType(
         "[STREAM]": streams,
         "[STREAM] [FILE|-]": stream_and_file,
         "[STREAM] DATA": stream_and_text,
+        "[STREAM] N": stream_and_text,
+        "[STREAM] TIME": stream_and_text,
+        "[STREAM] [KEY|off]": stream_and_text,
+        "[STREAM] [KEY=VALUE|KEY-]...": stream_and_text,
+        "[STREAM] provisioned|on-demand": stream_and_mode,
+        "[STREAM] on|off [METRIC]...": stream_and_switch,
         "SHARD": neighbours,
         "[STREAM] [SHARD]...": stream_and_shards,
         "[STREAM] SHARD": stream_and_neighbours,
         "[STREAM] SHARD SHARD": stream_and_neighbours,
         "PLACE": places,
-        "[METRIC]...": metrics,
         "NAME=VALUE": settings,
         "--profile": profiles,
         "--region": regions,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from kcl_py._words import counted
 from kcl_py.cli.demo.processor import Sum
 from kcl_py.testing.audit.auditor import Takeover, Verdict
 
@@ -65,7 +66,7 @@ class Outcome:
             Check(
                 name="no duplicates on clean moves",
                 ok=verdict.duplicates_of_clean_moves == 0,
-                detail=f"{verdict.duplicates_of_clean_moves} duplicates",
+                detail=counted(verdict.duplicates_of_clean_moves, "duplicate"),
             ),
             Check(
                 name="the average is right",
@@ -109,8 +110,6 @@ class Outcome:
 def _check(name: str, violations: Sequence[str]) -> Check:
     if not violations:
         return Check(name=name, ok=True, detail="0 violations")
-    from kcl_py.cli.output import counted
-
     examples = "; ".join(violations[:EXAMPLES_MAX])
     return Check(name=name, ok=False, detail=f"{counted(len(violations), 'violation')}: {examples}")
 
@@ -134,7 +133,7 @@ def cause_of(takeover: Takeover) -> str:
 
 def show(out: Console, outcome: Outcome) -> None:
     """One screen."""
-    from kcl_py.cli.output import counted, make_table
+    from kcl_py.cli.output import make_table
 
     marks = [
         {"": "ok" if check.ok else "FAILED", "promise": check.name, "what was found": check.detail}

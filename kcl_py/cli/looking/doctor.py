@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
+from kcl_py._words import counted
 from kcl_py.cli.options import Output, Shared
+from kcl_py.core.leases.rows import PLACEHOLDER_OWNER
 from kcl_py.errors import ConfigError, KclError
 
 if TYPE_CHECKING:
     from kcl_py.admin.doctor import Evidence, Finding
     from kcl_py.aws.probing import Prober
     from kcl_py.cli.looking.access import Access
+    from kcl_py.cli.looking.table_view import TableView
 
 COLUMNS: Final = ("check", "level", "says", "way_out")
 LOOK_SECONDS: Final = 0.5
@@ -32,7 +37,9 @@ def doctor(
     watch: Annotated[
         str | None,
         typer.Option(
-            "--watch", metavar="TIME", help="How long to watch counters; by default until sure."
+            "--watch",
+            metavar="TIME",
+            help="How long to watch counters; by default until sure; 0s: not at all.",
         ),
     ] = None,
 ) -> int:
@@ -40,6 +47,7 @@ def doctor(
 
     Tries each call that a worker makes, in ways that change nothing, and watches the lease table
     for a lease duration. Returns 1 if there is a problem, or if something could not be found out.
+    With --watch 0s it does not ask who lives, and says that it has not.
     """
     from kcl_py.admin.doctor import examine
 
@@ -124,6 +132,7 @@ def _watch(shared: Shared, seconds: float | None) -> tuple[dict[str, Any], float
     """Watch the table's counters until it is sure who lives, and look how far behind they are."""
     from kcl_py.cli.looking.access import open_access
     from kcl_py.cli.looking.table_view import TableView
+    from kcl_py.cli.looking.watching import PASSING
 
     began, wall = time.monotonic(), time.time()
     try:
@@ -131,9 +140,10 @@ def _watch(shared: Shared, seconds: float | None) -> tuple[dict[str, Any], float
         view = TableView()
         _look(view, access)
         patience = view.duration + SPARE_SECONDS if seconds is None else seconds
-        while not view.all_known and time.monotonic() - began < patience:
+        while not _is_sure(view) and time.monotonic() - began < patience:
             time.sleep(LOOK_SECONDS)
-            _look(view, access)
+            with contextlib.suppress(*PASSING):
+                _look(view, access)
     except KclError as error:
         return {"rows_failure": error}, None
     # Both at once: what is done between two looks at clocks would pass for a wrong rate.
@@ -143,27 +153,38 @@ def _watch(shared: Shared, seconds: float | None) -> tuple[dict[str, Any], float
         "rows": view.rows,
         "foreign": sorted(view.foreign),
         "watched": watched,
+        "is_watched": seconds != 0,
         "liveness": {name: view.liveness(name) for name in names if name is not None},
-        "lags": _lags(access, view.rows),
+        **_lags(access, view.rows),
     }
     rate = watched / passed if passed >= RATE_SECONDS_MIN else None
     return facts, rate
 
 
-def _look(view: Any, access: Access) -> None:  # noqa: ANN401 - a TableView
+def _is_sure(view: TableView) -> bool:
+    """Of each owner it is known whether it lives, and no lease waits for one to be seen."""
+    is_seized = any(row.actual_owner == PLACEHOLDER_OWNER for row in view.leases)
+    return view.all_known and not is_seized
+
+
+def _look(view: TableView, access: Access) -> None:
     view.look(time.monotonic(), access.rows().values())
 
 
-def _lags(access: Access, rows: Mapping[str, Any]) -> list[Any]:
+def _lags(access: Access, rows: Mapping[str, Any]) -> dict[str, Any]:
     from kcl_py.admin.lag import places
     from kcl_py.cli.looking.access import lease_rows
     from kcl_py.cli.looking.lag import look_at_all
+    from kcl_py.cli.looking.watching import PASSING
 
     try:
         stream = access.stream(access.application(rows))
-        return look_at_all(stream.peeker, places(lease_rows(rows), stream.shards()))
+        wanted = places(lease_rows(rows), stream.shards())
+    except PASSING as error:
+        return {"lags_failure": error}
     except KclError:
-        return []  # what is wrong is said by the checks of the stream and of the table
+        return {}  # what is wrong is said by the checks of the stream and of the table
+    return {"lags": look_at_all(stream.peeker, wanted)}
 
 
 def _verdict(findings: list[Finding]) -> int:
@@ -171,16 +192,17 @@ def _verdict(findings: list[Finding]) -> int:
     from kcl_py.cli.errors import ExitCode
     from kcl_py.cli.output import say
 
-    problems = sum(finding.level is Level.PROBLEM for finding in findings)
-    unknown = sum(finding.level is Level.UNKNOWN for finding in findings)
-    if problems or unknown:
-        things = f"{problems} problem{'' if problems == 1 else 's'}"
-        if unknown:
-            things += f"; {unknown} thing{'' if unknown == 1 else 's'} could not be found out"
-        say(things)
-        return ExitCode.CHECK_FAILED
-    say("no problem was found")
-    return ExitCode.OK
+    count = Counter(finding.level for finding in findings)
+    is_bad = bool(count[Level.PROBLEM] or count[Level.UNKNOWN])
+    things = counted(count[Level.PROBLEM], "problem") if is_bad else "no problem was found"
+    for level, what in (
+        (Level.UNKNOWN, "could not be found out"),
+        (Level.SKIPPED, "not looked at"),
+    ):
+        if count[level]:
+            things += f"; {counted(count[level], 'thing')} {what}"
+    say(things)
+    return ExitCode.CHECK_FAILED if is_bad else ExitCode.OK
 
 
 def _show(shared: Shared, findings: list[Finding]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
+from kcl_py._words import counted
 from kcl_py.cli.options import Output, Shared
 from kcl_py.errors import ConfigError
 
@@ -90,7 +91,8 @@ def _verdict(total: Total, limit: float | None) -> int:
         return ExitCode.CHECK_FAILED
     if total.unknown:
         raise Unknown(
-            f"the lag of {total.unknown} shards could not be found out; the column trouble says why"
+            f"the lag of {counted(total.unknown, 'shard')} could not be found out; the column "
+            "trouble says why"
         )
     return ExitCode.OK
 
@@ -98,7 +100,7 @@ def _verdict(total: Total, limit: float | None) -> int:
 def _show(shared: Shared, lags: list[ShardLag], total: Total) -> None:
     import sys
 
-    from kcl_py.cli.output import console, counted, make_table, print_json, print_jsonl, say
+    from kcl_py.cli.output import console, make_table, print_json, print_jsonl, say
 
     rows = [_facts(each) for each in lags]
     if shared.form is Output.JSON:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +16,7 @@ from kcl_py.cli.looking.table_view import (
     WORKER_COLUMNS,
     TableView,
 )
+from kcl_py.cli.looking.watching import PASSING
 from kcl_py.cli.options import Output, Shared, refuse_flags_before
 
 LOOK_SECONDS: Final = 0.5
@@ -65,20 +67,27 @@ def _find_out(view: TableView, scan: Callable[[TableView], None]) -> None:
             is_told = True
             say(f"somebody is silent; looking for up to {patience:.0f} s, until that means dead")
         time.sleep(LOOK_SECONDS)
-        scan(view)
+        with contextlib.suppress(*PASSING):
+            scan(view)
 
 
 def _watch(shared: Shared, view: TableView, scan: Callable[[TableView], None]) -> int:
+    from kcl_py.cli.output import say
+
     deadline = shared.timeout_seconds
     begun = time.monotonic()
     live = shared.form is Output.TABLE and sys.stdout.isatty()
     try:
+        scan(view)  # who cannot look at all is told so; later one look may be without an answer
         while deadline is None or time.monotonic() - begun < deadline:
-            scan(view)
             if live:
                 sys.stdout.write("\x1b[H\x1b[2J")
             _show(shared, view)
             time.sleep(WATCH_SECONDS)
+            try:
+                scan(view)
+            except PASSING as error:
+                say(f"nothing new: {error}")
     except KeyboardInterrupt:
         pass  # How a watch ends.
     return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from kcl_py.cli.looking.watching import PASSING
 from kcl_py.cli.options import Output, Shared
-from kcl_py.errors import Throttled, Unavailable
 
 if TYPE_CHECKING:
     from kcl_py.cli.looking.access import Access, StreamAccess
@@ -28,8 +29,8 @@ def top(shared: Shared) -> int:
     """Show workers, shards and lags, live, until Ctrl-C.
 
     Looks at the lease table every second and at lags every five, which takes one read of each
-    shard, from the limits that its consumers share. Without a terminal, and with -o json, it looks
-    until it is known who lives, and writes that once.
+    shard, from the limits that its consumers share. Without a terminal, and with -o json or jsonl,
+    it looks until it is known who lives, and writes that once.
     """
     from kcl_py.cli.looking.access import open_access
     from kcl_py.cli.looking.table_view import TableView
@@ -47,15 +48,16 @@ def _once(
     shared: Shared, access: Access, stream: StreamAccess, view: TableView, looks: Looks
 ) -> int:
     from kcl_py.cli.looking.top_picture import picture
-    from kcl_py.cli.output import console, print_json
+    from kcl_py.cli.output import console, print_json, print_jsonl
 
     began = time.monotonic()
     _look(view, access)
     looks.see_checkpoints(began, view.lease_facts())
-    while not view.all_known and time.monotonic() - began < view.duration:
+    while not view.all_known and time.monotonic() - began < view.duration + DRAW_SECONDS:
         time.sleep(DRAW_SECONDS)
-        _look(view, access)
-        looks.see_checkpoints(time.monotonic(), view.lease_facts())
+        with contextlib.suppress(*PASSING):
+            _look(view, access)
+            looks.see_checkpoints(time.monotonic(), view.lease_facts())
     _look_at_lags(view, stream, looks)
     if shared.form is Output.TABLE:
         drawn = picture(access.table.name, view, looks, time.monotonic())
@@ -64,7 +66,10 @@ def _once(
         leases = [
             {**row, "lag": looks.lags.get(str(row["lease_key"]))} for row in view.lease_facts()
         ]
-        print_json({"lag": looks.longest, "workers": view.worker_facts(), "leases": leases})
+        if shared.form is Output.JSONL:
+            print_jsonl(leases)
+        else:
+            print_json({"lag": looks.longest, "workers": view.worker_facts(), "leases": leases})
     return 0
 
 
@@ -102,7 +107,7 @@ def look_again(view: TableView, access: Access, stream: StreamAccess | None, loo
         _look(view, access)
         if stream is not None:
             _look_at_lags(view, stream, looks)
-    except (Throttled, Unavailable) as error:
+    except PASSING as error:
         looks.trouble = str(error)
     else:
         looks.trouble = None

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from kcl_py._words import counted
+
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
@@ -131,8 +133,6 @@ def _heading(
     looks: Looks,
 ) -> Text:
     from rich.text import Text
-
-    from kcl_py.cli.output import counted
 
     live = sum(row["live"] == "live" for row in workers)
     finished = sum(row["state"] == "finished" for row in leases)

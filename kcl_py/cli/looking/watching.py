@@ -14,6 +14,9 @@ from kcl_py.shell.clock import SYSTEM_CLOCK
 if TYPE_CHECKING:
     from kcl_py.cli.looking.access import Access
 
+PASSING: Final = (Throttled, Unavailable)
+"""One look without an answer: the next may have one."""
+
 LOOK_SECONDS: Final = 0.5
 """Pause between two looks at the table, while liveness is found out."""
 
@@ -41,7 +44,7 @@ def watch(access: Access, *, seconds: float | None = None) -> TableView:
             break
         time.sleep(LOOK_SECONDS)
         # Without an answer nobody is called dead: that takes a look after the whole duration.
-        with contextlib.suppress(Throttled, Unavailable):
+        with contextlib.suppress(*PASSING):
             view.look(SYSTEM_CLOCK.now(), access.rows().values())
     return view
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
 
+from kcl_py._words import counted
 from kcl_py.cli.options import Output, Shared
-from kcl_py.cli.output import console, counted
+from kcl_py.cli.output import console
 
 if TYPE_CHECKING:
     from rich.progress import Progress

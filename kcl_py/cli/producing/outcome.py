@@ -6,8 +6,8 @@ import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kcl_py._words import counted
 from kcl_py.cli.errors import ExitCode
-from kcl_py.cli.output import counted
 from kcl_py.cli.producing.delivering import DENIED, LISTED, NOT_FOUND, Run
 from kcl_py.shell.clock import SYSTEM_CLOCK
 
@@ -84,7 +84,9 @@ def verdict(run: Run, source: Input) -> tuple[int, str]:
     if stopping.signal is not None and not seen.is_all and not source.is_endless:
         return _signal_code(stopping), f"interrupted; all that was read is delivered{rest}"
     if undeliverable.skipped:
-        return ExitCode.CHECK_FAILED, f"{undeliverable.skipped} {source.place}s were left out"
+        were = "was" if undeliverable.skipped == 1 else "were"
+        skipped = counted(undeliverable.skipped, source.place)
+        return ExitCode.CHECK_FAILED, f"{skipped} {were} left out"
     return ExitCode.OK, ""
 
 

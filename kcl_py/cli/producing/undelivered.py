@@ -86,10 +86,13 @@ class Undeliverable:
                 return
             try:
                 file.close()
+                # A device or a pipe stays what it is.
+                if self._path.is_file() and self._path.stat().st_size == 0:
+                    self._path.unlink()
             except OSError as error:
-                self.problem = str(error)
-            if self._path.stat().st_size == 0:
-                self._path.unlink()
+                self.problem = self.problem or str(error)
+            if (self.count or self.skipped) and not self._path.exists():
+                self.problem = self.problem or "somebody took it away meanwhile"
 
     def _write(
         self, data: bytes, key: str | None, hash_key: str | None, code: str, message: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from kcl_py._words import counted
 from kcl_py.cli.options import Shared
 from kcl_py.cli.repairing.changing import DryRun
 from kcl_py.cli.repairing.checkpoint_reset import Fence, carry_out
@@ -40,7 +41,7 @@ def export(shared: Shared, *, file: File) -> int:
 
     from kcl_py.admin.saving import to_document
     from kcl_py.cli.looking.access import lease_rows, open_access
-    from kcl_py.cli.output import counted, say
+    from kcl_py.cli.output import say
 
     access = open_access(shared)
     every = access.rows()
@@ -97,7 +98,7 @@ def import_(shared: Shared, *, file: File, fence: Fence = False, dry_run: DryRun
 def _tell_kept(plan: Reset, forgotten: int) -> None:
     from collections import Counter
 
-    from kcl_py.cli.output import counted, say
+    from kcl_py.cli.output import say
 
     for why, count in sorted(Counter(plan.kept.values()).items()):
         say(f"left as it is: {counted(count, 'lease')}, {why}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kcl_py._words import counted
 from kcl_py.cli.looking.watching import alive, watch
 from kcl_py.cli.options import Shared
 from kcl_py.cli.repairing.changing import DryRun, find_row, names_of, new_editor
@@ -62,6 +63,7 @@ def reset(
     """
     from kcl_py.cli.looking.access import lease_rows, open_access
 
+    beginning = _asked_for(to, shard)
     access = open_access(shared)
     every = access.rows()
     application = access.application(every)
@@ -73,9 +75,25 @@ def reset(
     if shard is not None:
         find_row(shard, rows, access.table.name)
     stream = access.stream(application)
-    return carry_out(
-        access, _planner(stream, to, shard), rows, stream, what=to, fence=fence, dry_run=dry_run
-    )
+    plan = _planner(stream, beginning, shard)
+    return carry_out(access, plan, rows, stream, what=to, fence=fence, dry_run=dry_run)
+
+
+def _asked_for(to: str, only: str | None) -> Beginning:
+    """Read `--to`, before anything is asked of anybody.
+
+    Raises:
+        ConfigError: It is no place, or one in a shard that is not named.
+    """
+    from kcl_py.streams.start import SPELLINGS, beginning_of
+
+    try:
+        beginning = beginning_of(to)
+    except ConfigError:
+        raise ConfigError(f"--to {to!r} is no place to begin; use {SPELLINGS}") from None
+    if beginning.is_position and only is None:
+        raise ConfigError(f"--to {to} is a place in one shard; give --shard too")
+    return beginning
 
 
 def carry_out(
@@ -110,8 +128,8 @@ def carry_out(
         _refuse_if_alive(access)
     skipping = [key for key, fact in facts.items() if str(fact["effect"]).startswith("skips")]
     warning = f" Records of {names_of(skipping)} will be skipped." if skipping else ""
-    name = access.table.name
-    if not confirm(access.shared, f"Set {len(facts)} leases of {name} to {what}?{warning}"):
+    asked = f"Set {counted(len(facts), 'lease')} of {access.table.name} to {what}?{warning}"
+    if not confirm(access.shared, asked):
         say("nothing was changed")
         return ExitCode.REFUSED
     try:
@@ -167,14 +185,10 @@ def _apply(
 # ---------------------------------------------------------------------------------------- deciding
 
 
-def _planner(stream: StreamAccess, to: str, only: str | None) -> Plan:
+def _planner(stream: StreamAccess, beginning: Beginning, only: str | None) -> Plan:
     """Resolve the place once; what becomes of each lease is decided anew as often as needed."""
     from kcl_py.admin.resetting import plan_reset
-    from kcl_py.streams.start import beginning_of
 
-    beginning = beginning_of(to)
-    if beginning.is_position and only is None:
-        raise ConfigError(f"{to} is a place in one shard; give --shard too")
     listed, server_time = stream.listing()
     if only is not None and only not in {each.shard_id for each in listed}:
         raise ConfigError(

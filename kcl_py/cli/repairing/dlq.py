@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from kcl_py._words import counted
 from kcl_py.cli.options import Output, Shared
-from kcl_py.errors import ConfigError
+from kcl_py.errors import ConfigError, KclError
 
 if TYPE_CHECKING:
     from kcl_py.dead_letters.stored import Stored
@@ -27,6 +28,12 @@ COLUMNS: Final = (
     "error_type",
     "failed_at",
 )
+
+NOT_ALL: Final = (
+    "these may not be all: a FIFO queue shows the first ten letters of a shard, and others once "
+    "those are taken out"
+)
+"""Source: FIFO delivery logic in the guide of SQS; `Queue.shows_at_once`."""
 
 Source = Annotated[
     str,
@@ -48,10 +55,11 @@ def list_(
     """List the dead letters of a file, a queue of SQS or a place in S3.
 
     Neither data nor error messages are shown: see `kcl dlq show`. Of a file, letters that were put
-    back are not listed. Messages of a queue are hidden from others while they are listed; of a FIFO
-    queue only the first ten of each shard are shown.
+    back are not listed. Messages of a queue are hidden from others while they are listed. A FIFO
+    queue never lists all for sure: of each shard (its message group) it shows the first ten at
+    most, and others once these are taken out. That is said on stderr each time.
     """
-    from kcl_py.cli.output import counted, print_rows
+    from kcl_py.cli.output import print_rows, say
 
     rows: list[dict[str, object]] = []
     problems: list[Stored] = []
@@ -63,8 +71,10 @@ def list_(
                 rows.append(_row(stored))
             if most is not None and len(rows) >= most:
                 break
-    print_rows(shared, rows, COLUMNS, counted(len(rows), "dead letter"))
-    _tell_problems({stored.name: stored.problem or "" for stored in problems})
+        print_rows(shared, rows, COLUMNS, counted(len(rows), "dead letter"))
+        _tell_problems({stored.name: stored.problem or "" for stored in problems})
+        if store.shows_at_once is not None:
+            say(f"{NOT_ALL}, as kcl dlq redrive does")
     return 0
 
 
@@ -83,8 +93,10 @@ def show(
 
     with _opened(shared, source) as store:
         stored = next((one for one in store.read() if one.name == name and one.letter), None)
+        is_partly = store.shows_at_once is not None
     if stored is None or stored.letter is None:
-        raise ConfigError(f"there is no dead letter {name} in {source}; see kcl dlq list {source}")
+        where = f"among those that {source} shows; {NOT_ALL}" if is_partly else f"in {source}"
+        raise ConfigError(f"there is no dead letter {name} {where}; see kcl dlq list {source}")
     facts = {"id": stored.name, **encode_letter(stored.letter)}
     if shared.form is Output.JSON:
         print_json(facts)
@@ -131,6 +143,7 @@ def redrive(
 
 @contextmanager
 def _opened(shared: Shared, source: str) -> Iterator[Store]:
+    from kcl_py.cli.output import say
     from kcl_py.cli.session import make_session
     from kcl_py.dead_letters.stores import open_store
 
@@ -138,7 +151,11 @@ def _opened(shared: Shared, source: str) -> Iterator[Store]:
     try:
         yield store
     finally:
-        store.close()
+        try:
+            store.close()
+        except KclError as error:
+            # What was asked for is done all the same.
+            say(f"messages that were looked at stay hidden from others for some minutes: {error}")
 
 
 def _row(stored: Stored) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from kcl_py._words import counted
 from kcl_py.cli.errors import ExitCode, OutOfTime
 from kcl_py.cli.options import Shared
 from kcl_py.cli.repairing.changing import DryRun
@@ -50,8 +51,8 @@ def gc(shared: Shared, *, dry_run: DryRun = False) -> int:
         return ExitCode.OK
     if shared.timeout_seconds is not None and shared.timeout_seconds < patience:
         raise OutOfTime(f"to be sure takes {patience:.0f} s; --timeout {shared.timeout} is less")
-    count = len(cleaning.candidates())
-    if not confirm(shared, f"Delete up to {count} rows of {access.table.name}?"):
+    most = counted(len(cleaning.candidates()), "row")
+    if not confirm(shared, f"Delete up to {most} of {access.table.name}?"):
         say("nothing was deleted")
         return ExitCode.REFUSED
     say(f"looking at the table for {patience:.0f} s: who lives shows it meanwhile")
@@ -62,7 +63,7 @@ def gc(shared: Shared, *, dry_run: DryRun = False) -> int:
 
 
 def _tell_left_alone(rows: Iterable[object]) -> None:
-    from kcl_py.cli.output import counted, say
+    from kcl_py.cli.output import say
 
     count = len(list(rows))
     if count:

@@ -79,13 +79,16 @@ def _change(
     changes = {row.key: check(row) for row in wanted}
     editor = new_editor(access)
     facts: list[dict[str, object]] = []
-    for row in wanted:
-        change = changes[row.key]
-        if not dry_run and not change.startswith("is "):
-            edited = editor.edit(row, make)
-            change = done if edited.is_new else f"was {done} already"
-        facts.append({"shard": row.key, "owner": row.actual_owner, "change": change})
-    print_rows(shared, facts, COLUMNS, f"leases of {access.table.name}")
+    try:
+        for row in wanted:
+            change = changes[row.key]
+            if not dry_run and not change.startswith("is "):
+                edited = editor.edit(row, make)
+                change = done if edited.is_new else f"was {done} already"
+            facts.append({"shard": row.key, "owner": row.actual_owner, "change": change})
+    finally:
+        # Also what was done before a change failed.
+        print_rows(shared, facts, COLUMNS, f"leases of {access.table.name}")
     if dry_run:
         say("nothing was changed")
     return 0

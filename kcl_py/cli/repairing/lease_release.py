@@ -144,6 +144,9 @@ def _take_away(access: Access, row: LeaseRow, *, dry_run: bool) -> int:
     if not confirm(access.shared, question):
         say("nothing was changed")
         return ExitCode.REFUSED
-    for _ in fence(new_editor(access), [row]):
-        say(f"{row.key} was taken away; a worker takes it after the lease duration")
+    for edited in fence(new_editor(access), [row]):
+        if edited.is_new:
+            say(f"{row.key} was taken away; a worker takes it after the lease duration")
+        else:
+            say(f"{row.key} was finished meanwhile; there was nothing to take away")
     return ExitCode.OK

@@ -6,8 +6,10 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from kcl_py._words import counted
 from kcl_py.cli.options import Output
-from kcl_py.cli.output import counted, print_json, print_jsonl, print_rows, say
+from kcl_py.cli.output import print_json, print_jsonl, print_rows, say
+from kcl_py.cli.repairing.dlq import NOT_ALL
 from kcl_py.cli.session import make_session
 from kcl_py.dead_letters.redrive import Outcome, redrive
 from kcl_py.errors import ConfigError, ProducerError, Undelivered
@@ -54,6 +56,8 @@ class Redriving:
         self._refuse_unknown()
         print_rows(self._shared, rows, ("id", "to"), counted(len(rows), "dead letter"))
         say(f"{counted(len(rows), 'dead letter')} would be put back; nothing was done")
+        if self._store.shows_at_once is not None:
+            say(NOT_ALL)
         return 0
 
     def run(self) -> int:
@@ -86,7 +90,10 @@ class Redriving:
     def _refuse_unknown(self) -> None:
         unknown = sorted(self._only - self._seen)
         if unknown:
-            raise ConfigError(f"there is no dead letter {', '.join(unknown)}; see kcl dlq list")
+            but = "" if self._store.shows_at_once is None else f"; {NOT_ALL}"
+            raise ConfigError(
+                f"there is no dead letter {', '.join(unknown)}{but}; see kcl dlq list"
+            )
 
     def _put(self, letter: DeadLetter) -> Delivery:
         producer = self._producer(self._to or letter.stream_arn)
@@ -122,6 +129,9 @@ class Redriving:
             say(f"{name} was delivered, and comes again next time: it is still there ({problem})")
         if outcome.not_taken_out:
             say("mend that, and do it again for the others: nothing more was put")
+        is_kept = outcome.unreadable or outcome.failed or self._only
+        if is_kept and self._store.shows_at_once is not None:
+            say(f"behind what is kept there may be others; {NOT_ALL}")
         facts = {"delivered": outcome.delivered, "failed": len(outcome.failed)}
         if self._shared.form is Output.TABLE:
             sys.stdout.write(f"{outcome.delivered} delivered, {len(outcome.failed)} kept\n")

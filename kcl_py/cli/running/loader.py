@@ -63,6 +63,11 @@ def _import(name: str) -> ModuleType:
             f"module {name!r} has a syntax error: {error.msg} ({error.filename}, "
             f"line {error.lineno})"
         ) from error
+    except SystemExit as error:
+        raise ConfigError(
+            f"module {name!r} ends the program when it is imported (SystemExit: {error.code}); put "
+            "what it runs behind if __name__ == '__main__':"
+        ) from error
     except Exception as error:
         raise ConfigError(
             f"module {name!r} fails when it is imported: {type(error).__name__}: {error}; "

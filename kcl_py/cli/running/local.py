@@ -16,6 +16,7 @@ import typer
 
 from kcl_py.cli.errors import OutOfTime
 from kcl_py.cli.options import Output, Shared
+from kcl_py.errors import ConfigError
 
 _FORWARDED: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -33,7 +34,10 @@ def local(
         list[str] | None,
         typer.Argument(metavar="[-- COMMAND...]", help="Runs against it; its exit code is ours."),
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one."),
+    ] = 0,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="DIR", help="Keep everything in there.")
     ] = None,
@@ -57,10 +61,18 @@ def local(
     settings = EngineSettings(
         port=port, data=data, seed=seed, kinesis=KinesisSettings(limits=not no_limits)
     )
-    with Engine.from_settings(settings) as engine:
-        if command:
-            return _run(shared, command, engine.environment)
-        return _serve(shared, engine.endpoint_url)
+    try:
+        with Engine.from_settings(settings) as engine:
+            if command:
+                return _run(shared, command, engine.environment)
+            return _serve(shared, engine.endpoint_url)
+    except RuntimeError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        # A port that is taken, or a folder that cannot be written, is no bug of ours.
+        where = f"port {port}" if data is None else f"port {port} and {data}"
+        raise ConfigError(f"{error} with {where}: {cause.strerror or cause}") from cause
 
 
 def _serve(shared: Shared, url: str) -> int:
@@ -100,6 +112,10 @@ def _run(shared: Shared, command: Sequence[str], environment: Mapping[str, str])
         return NOT_FOUND
     except PermissionError:
         sys.stderr.write(f"error: {command[0]!r} cannot be executed; check its permissions\n")
+        return NOT_EXECUTABLE
+    except OSError as error:
+        said = f"{command[0]!r} cannot be executed: {error.strerror}"
+        sys.stderr.write(f"error: {said}; a script begins with #! and its interpreter\n")
         return NOT_EXECUTABLE
     signals.to(child)
     try:

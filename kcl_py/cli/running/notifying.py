@@ -71,6 +71,7 @@ class Notifying:
         self._directory = directory
         self._sockets: dict[int, socket.socket] = {}
         self._silence = None if address.watchdog is None else Silence(address.watchdog)
+        self._running: set[int] = set()
         self._feed_at = 0.0
         self._said = ""
 
@@ -90,11 +91,13 @@ class Notifying:
 
     def started(self, number: int, now: float) -> None:
         """A process was started."""
+        self._running.add(number)
         if self._silence is not None:
             self._silence.heard(number, now)
 
     def ended(self, number: int) -> None:
         """A process has ended."""
+        self._running.discard(number)
         if self._silence is not None:
             self._silence.ended(number)
 
@@ -112,7 +115,8 @@ class Notifying:
         if self._silence is None:
             return []
         for number, listening in self._sockets.items():
-            if _has_said_anything(listening):
+            # Its last words may be read after its end; nothing more is expected of it then.
+            if _has_said_anything(listening) and number in self._running:
                 self._silence.heard(number, now)
         return self._silence.silent(now)
 

@@ -61,6 +61,22 @@ def open_stream_of_shards(
     return open_stream(shared, first), shards
 
 
+def stream_and_word(words: Sequence[str], form: str, example: str) -> tuple[str | None, str]:
+    """Tell the stream from what is said of it; None: it is named by a flag, or not at all.
+
+    Args:
+        words: One, or two.
+        form: Of the second, as in the help.
+        example: Both.
+
+    Raises:
+        ConfigError: There are more.
+    """
+    if len(words) not in (1, 2):
+        raise ConfigError(f"{' '.join(words)} is not of the form [STREAM] {form}, as {example}")
+    return (words[0] if len(words) > 1 else None), words[-1]
+
+
 def reached(shared: Shared) -> dict[str, Any]:
     """Where the service is, as `kcl_py.streams` takes it."""
     from kcl_py.cli.session import make_session

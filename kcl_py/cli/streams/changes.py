@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, cast
 
 import typer
 
+from kcl_py._words import counted
 from kcl_py.cli.options import Shared
 from kcl_py.cli.streams.looks import SHARD_COLUMNS, Name
 from kcl_py.errors import ConfigError
@@ -20,6 +22,27 @@ Merge = Annotated[
     list[str],
     typer.Argument(
         metavar="[STREAM] SHARD SHARD", help="Where, unless --stream says it; open neighbours."
+    ),
+]
+
+Scale = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[STREAM] N", help="Where, unless --stream says it; how many open shards."
+    ),
+]
+ToMode = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[STREAM] provisioned|on-demand",
+        help="Where, unless --stream says it; who counts shards.",
+    ),
+]
+Keep = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[STREAM] TIME",
+        help="Where, unless --stream says it; 24h to 8760h (365d), whole hours.",
     ),
 ]
 
@@ -114,62 +137,55 @@ def merge(shared: Shared, *, names: Merge, wait: Wait = False) -> int:
     return 0
 
 
-def scale(
-    shared: Shared,
-    *,
-    shards: Annotated[int, typer.Argument(metavar="N", min=1, help="How many open shards.")],
-    wait: Wait = False,
-) -> int:
+def scale(shared: Shared, *, words: Scale, wait: Wait = False) -> int:
     """Change the number of shards.
 
     One step goes to double or half of them at most; afterwards all are of equal size.
     """
-    from kcl_py.cli.streams.access import change, open_stream
+    from kcl_py.cli.streams.access import change, open_stream, stream_and_word
 
-    stream = open_stream(shared)
-    what = f"scaling to {shards} shards"
+    name, text = stream_and_word(words, "N", "orders 8")
+    shards = _count(text)
+    stream = open_stream(shared, name)
+    what = f"scaling to {counted(shards, 'shard')}"
     return change(shared, stream, what, lambda: stream.scale(shards, wait=wait), wait=wait)
 
 
-def mode(
-    shared: Shared,
-    *,
-    to: Annotated[Mode, typer.Argument(metavar="provisioned|on-demand", help="Who counts shards.")],
-    wait: Wait = False,
-) -> int:
+def mode(shared: Shared, *, words: ToMode, wait: Wait = False) -> int:
     """Change who decides on the number of shards: you, or the service."""
-    from kcl_py.cli.streams.access import change, open_stream
+    from kcl_py.cli.streams.access import change, open_stream, stream_and_word
 
-    stream = open_stream(shared)
+    name, text = stream_and_word(words, "|".join(Mode), "orders on-demand")
+    if text not in list(Mode):
+        raise ConfigError(f"{text} is no mode; use {' or '.join(Mode)}")
+    stream = open_stream(shared, name)
 
     def do() -> None:
-        stream.set_mode("on_demand" if to is Mode.ON_DEMAND else "provisioned", wait=wait)
+        stream.set_mode("on_demand" if text == Mode.ON_DEMAND else "provisioned", wait=wait)
 
-    return change(shared, stream, f"changing to {to}", do, wait=wait)
+    return change(shared, stream, f"changing to {text}", do, wait=wait)
 
 
-def retention(
-    shared: Shared,
-    *,
-    duration: Annotated[
-        str, typer.Argument(metavar="TIME", help="24h to 8760h (365d), whole hours.")
-    ],
-    wait: Wait = False,
-) -> int:
+def retention(shared: Shared, *, words: Keep, wait: Wait = False) -> int:
     """Change how long records are kept."""
-    from kcl_py.cli.streams.access import change, open_stream
+    from kcl_py.cli.streams.access import change, open_stream, stream_and_word
 
-    stream, hours = open_stream(shared), _hours(duration)
-    what = f"keeping records for {hours} hours"
+    name, text = stream_and_word(words, "TIME", "orders 48h")
+    hours = _hours(text)
+    stream = open_stream(shared, name)
+    what = f"keeping records for {counted(hours, 'hour')}"
     return change(shared, stream, what, lambda: stream.set_retention(hours, wait=wait), wait=wait)
 
 
 def tags(
     shared: Shared,
     *,
-    changes: Annotated[
+    words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE|KEY-]...", help="Set a tag, or remove one; else list."),
+        typer.Argument(
+            metavar="[STREAM] [KEY=VALUE|KEY-]...",
+            help="Where, unless --stream says it; set a tag, or remove one; else list.",
+        ),
     ] = None,
 ) -> int:
     """List the tags of a stream, set some and remove some.
@@ -179,13 +195,15 @@ def tags(
     from kcl_py.cli.output import print_rows
     from kcl_py.cli.streams.access import open_stream
 
-    stream = open_stream(shared)
+    changes = list(words or ())
+    name = changes.pop(0) if changes and _is_stream(changes[0], shared.stream) else None
     wanted: dict[str, str | None] = {}
-    for text in changes or ():
+    for text in changes:
         if text.endswith("-") and "=" not in text:
             wanted[text[:-1]] = None
         else:
             wanted.update([_pair(text)])
+    stream = open_stream(shared, name)
     if wanted:
         stream.set_tags(wanted)
     connection = stream._connection  # noqa: SLF001 - for what is not public
@@ -200,10 +218,13 @@ def tags(
 def monitoring(
     shared: Shared,
     *,
-    switch: Annotated[Switch, typer.Argument(metavar="on|off", help="Metrics for each shard.")],
-    metrics: Annotated[
-        list[str] | None, typer.Argument(metavar="[METRIC]...", help="Only these; else all.")
-    ] = None,
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[STREAM] on|off [METRIC]...",
+            help="Where, unless --stream says it; only these metrics of each shard, else all.",
+        ),
+    ],
 ) -> int:
     """Choose the metrics that are kept for each shard.
 
@@ -212,37 +233,40 @@ def monitoring(
     from kcl_py.cli.streams.access import change, open_stream
     from kcl_py.streams.changes import METRICS
 
-    stream = open_stream(shared)
+    name, text, metrics = _switch(words)
+    stream = open_stream(shared, name)
     named = set(METRICS) if not metrics or "ALL" in metrics else set(metrics)
     there = set(stream.describe().enhanced_metrics)
-    wanted = there | named if switch is Switch.ON else there - named
+    wanted = there | named if text == Switch.ON else there - named
     if not named <= set(METRICS):
         wanted = named  # Refused with the list of all.
 
     def do() -> None:
         stream.set_enhanced_metrics(sorted(wanted))
 
-    return change(shared, stream, f"switching monitoring {switch}", do, wait=True)
+    return change(shared, stream, f"switching monitoring {text}", do, wait=True)
 
 
 def encrypt(
     shared: Shared,
     *,
-    key: Annotated[
-        str,
+    words: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[KEY|off]", help="Id, ARN or alias of a KMS key; off stores it plainly."
+            metavar="[STREAM] [KEY|off]",
+            help="Where, unless --stream says it; id, ARN or alias of a KMS key; off: plainly.",
         ),
-    ] = "alias/aws/kinesis",
+    ] = None,
     wait: Wait = False,
 ) -> int:
     """Encrypt what comes from now on.
 
     With the key of the service if none is named. What is stored already stays as it is.
     """
-    from kcl_py.cli.streams.access import change, open_stream
+    from kcl_py.cli.streams.access import change, open_stream, stream_and_word
 
-    stream = open_stream(shared)
+    name, key = stream_and_word(words or ["alias/aws/kinesis"], "[KEY|off]", "orders alias/orders")
+    stream = open_stream(shared, name)
     kms_key = None if key == "off" else key
     what = "changing encryption"
     return change(shared, stream, what, lambda: stream.encrypt(kms_key, wait=wait), wait=wait)
@@ -264,10 +288,11 @@ def delete(
 
     stream = open_stream(shared, name)
     found = stream.describe()
-    question = f"Delete the stream {found.arn} with {found.open_shard_count} open shards?"
+    shards = counted(found.open_shard_count, "open shard")
+    question = f"Delete the stream {found.arn} with {shards}?"
     if not confirm(shared, question):
         say("nothing was deleted")
-        return ExitCode.CHECK_FAILED
+        return ExitCode.REFUSED
     with waiting(shared, stream, f"deleting {found.name}"):
         stream.delete(wait=wait, enforce_consumer_deletion=with_consumers)
     say(f"the stream {found.name} {'is gone' if wait else 'is being deleted'}")
@@ -284,6 +309,32 @@ def _border(text: str | None) -> float | None:
         raise ConfigError(
             f"--at {text} is not allowed; use a fraction as 0.25, or a hash key as 1234"
         ) from None
+
+
+def _is_stream(word: str, named: str | None) -> bool:
+    """Say whether a word before tags is a stream: without =, and without - at its end, as KEY- has.
+
+    Args:
+        word: The first one.
+        named: The stream that a flag names; the same may be named twice.
+    """
+    return word == named if named else "=" not in word and not word.endswith("-")
+
+
+def _switch(words: list[str]) -> tuple[str | None, str, list[str]]:
+    """Tell the stream, on or off, and metrics apart."""
+    name, rest = (None, words) if words[0] in list(Switch) else (words[0], words[1:])
+    if not rest or rest[0] not in list(Switch):
+        raise ConfigError(
+            f"{' '.join(words)} is not of the form [STREAM] on|off [METRIC]..., as orders on"
+        )
+    return name, rest[0], rest[1:]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+        raise ConfigError(f"{text} is no number of shards; use 1 or more, as 8")
+    return int(text)
 
 
 def _hours(text: str) -> int:

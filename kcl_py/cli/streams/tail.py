@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kcl_py.cli.errors import OutOfTime
 from kcl_py.cli.options import Output, Shared
 from kcl_py.cli.streams.payloads import Condition, Form, Shown, parse_condition, show
 from kcl_py.errors import ConfigError
@@ -61,7 +62,8 @@ def tail(
     """Show records of a stream, without leases or checkpoints.
 
     Ends at the newest record unless --follow is given; begins at the oldest then, else at the
-    newest. All who read a shard share its limits, so a tail may slow down consumers of it.
+    newest. All who read a shard share its limits, so a tail may slow down consumers of it. After
+    --timeout it ends; without --follow that is exit code 5, for the newest record was not reached.
     """
     from kcl_py.cli.streams.access import open_stream
     from kcl_py.streams import Reader
@@ -78,12 +80,15 @@ def tail(
         max_records=None if conditions else most,
         until_caught_up=not follow,
     )
-    with _ending(reader, shared.timeout_seconds), reader:
+    ending = _Ending(reader, shared.timeout_seconds)
+    with ending, reader:
         rows = _rows(reader, decode, conditions, most)
         if follow:
             _follow(shared, rows)
-        elif not _write(shared, rows, _line_of_tail):
+        elif not _write(shared, rows, _line_of_tail) and not ending.is_out_of_time:
             _talk("there are no such records" if conditions else "there are no records")
+    if ending.is_out_of_time and not follow:
+        raise OutOfTime(f"the newest record was not reached within {shared.timeout}")
     return 0
 
 
@@ -110,11 +115,17 @@ def _talk(text: str) -> None:
         say(text)
 
 
-class _ending:  # noqa: N801 - reads like a function
-    """Closes a reader after some time."""
+class _Ending:
+    """Closes a reader after some time.
+
+    Attributes:
+        is_out_of_time: It did.
+    """
 
     def __init__(self, reader: Reader, seconds: float | None) -> None:
-        self._timer = None if seconds is None else threading.Timer(seconds, reader.close)
+        self.is_out_of_time = False
+        self._reader = reader
+        self._timer = None if seconds is None else threading.Timer(seconds, self._end)
 
     def __enter__(self) -> None:
         if self._timer is not None:
@@ -124,6 +135,10 @@ class _ending:  # noqa: N801 - reads like a function
     def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def _end(self) -> None:
+        self.is_out_of_time = True
+        self._reader.close()
 
 
 def _rows(
@@ -222,10 +237,15 @@ def _decoded(form: Form) -> Iterator[dict[str, Any]]:
     from kcl_py.cli.output import say_reading
 
     say_reading("lines of base64")
-    for number, line in enumerate(sys.stdin, start=1):
-        text = line.strip().strip('",')
-        if text:
-            yield from _opened(_bytes(text, number), form)
+    try:
+        for number, line in enumerate(sys.stdin, start=1):
+            text = line.strip().strip('",')
+            if text:
+                yield from _opened(_bytes(text, number), form)
+    except UnicodeDecodeError:
+        raise ConfigError(
+            "what comes from stdin is no text; paste the Data of a record, which is base64"
+        ) from None
 
 
 def _bytes(text: str, number: int) -> bytes:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from kcl_py._words import counted
 from kcl_py.testing.audit.log import (
     BEGUN,
     FENCED,
@@ -231,8 +232,9 @@ class _Shard:
                 f"{self.key}: {older.worker} and {newer.worker} share epoch {older.token}"
             )
         elif late:
+            times = counted(len(late), "time")
             self.overlap.append(
-                f"{self.key}: epoch {older.token} of {older.worker} acted {len(late)} times, up to "
+                f"{self.key}: epoch {older.token} of {older.worker} acted {times}, up to "
                 f"{seconds:.3f} s, after epoch {newer.token} of {newer.worker} had begun"
             )
 
@@ -281,7 +283,8 @@ def _judge_parents(shards: Mapping[str, _Shard], parents: Mapping[str, Sequence[
             if min(shards[key].tokens) <= max(parent.tokens, default=0):
                 found.append(f"{key} has no larger tokens than its ancestor {name}")
             if unfinished:
-                found.append(f"{key} began before {unfinished} records of its ancestor {name}")
+                records = counted(unfinished, "record")
+                found.append(f"{key} began before {records} of its ancestor {name}")
             elif parent.last_handed_at > begun:
                 found.append(f"{name} was read again after its descendant {key} had begun")
     return found

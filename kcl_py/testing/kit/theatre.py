@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final, get_args
 
+from kcl_py._words import counted
 from kcl_py.config import DeliveryConfig, WorkerConfig
 from kcl_py.core.commands import Method
 from kcl_py.core.events import Applied
@@ -251,7 +252,9 @@ class Theatre:
         number = self._epochs.setdefault((run.key, run.epoch.token), len(self._epochs) + 1)
         self._key = run.key
         self.calls.append(f"epoch {number}: {call.method}")
-        count = f" ({len(call.records)} records)" if call.method == "process_records" else ""
+        count = (
+            f" ({counted(len(call.records), 'record')})" if call.method == "process_records" else ""
+        )
         self._note(f"epoch {number}: {call.method}{count}")
 
     def before_record(self, run: SimRun) -> None:

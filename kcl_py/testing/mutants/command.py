@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kcl_py._words import counted
 from kcl_py.testing.mutants.hunt import Hunt, hunt_all
 from kcl_py.testing.mutants.registry import MUTANTS
 from kcl_py.testing.mutants.table import plain, write_into
@@ -51,8 +52,9 @@ def run(options: argparse.Namespace) -> int:
     survivors = [hunt.name for hunt in hunts if hunt.survived]
     seconds = sum(hunt.virtual_seconds for hunt in hunts)
     sys.stdout.write(
-        f"{count} planted bugs, {len(survivors)} survived;"
-        f" {sum(hunt.seeds for hunt in hunts)} worlds, {seconds:.0f} virtual seconds\n"
+        f"{counted(count, 'planted bug')}, {len(survivors)} survived;"
+        f" {counted(sum(hunt.seeds for hunt in hunts), 'world')},"
+        f" {counted(round(seconds), 'virtual second')}\n"
     )
     return 1 if survivors else 0
 

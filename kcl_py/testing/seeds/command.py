@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kcl_py._words import counted
 from kcl_py.testing.progress import bar
 from kcl_py.testing.seeds.plans import draw_plan, dump_plan, load_plan
 from kcl_py.testing.seeds.search import search
@@ -63,7 +64,7 @@ def _replay(options: argparse.Namespace) -> int:
         options.transcript.write_text(transcript(outcome))
     _say(outcome.world.trace.text(key=options.key))
     if outcome.failure is None:
-        _say(f"seed {plan.seed} kept all promises: {outcome.events} events")
+        _say(f"seed {plan.seed} kept all promises: {counted(outcome.events, 'event')}")
         return 0
     _say("".join(traceback.format_exception(outcome.failure)).rstrip())
     return 1
@@ -77,8 +78,9 @@ def _shrink(plan: Plan) -> Plan:
     def tell(runs: int, smaller: Plan) -> None:
         scale = smaller.scale
         sys.stderr.write(
-            f"{runs} runs: {len(smaller.deeds)} deeds, {scale.workers} workers,"
-            f" {scale.shards} shards, {scale.plague:.0f} s\n"
+            f"{counted(runs, 'run')}: {counted(len(smaller.deeds), 'deed')},"
+            f" {counted(scale.workers, 'worker')}, {counted(scale.shards, 'shard')},"
+            f" {scale.plague:.0f} s\n"
         )
 
     try:
@@ -102,7 +104,8 @@ def _search(options: argparse.Namespace) -> int:
             _tell(result, with_digest=options.digests)
     failed = sum(result.verdict is not None for result in results)
     took = time.monotonic() - began  # noqa: TID251
-    _say(f"{len(results)} seeds from {first}, {failed} failed; {_amounts(results)}; {took:.0f} s")
+    searched = counted(len(results), "seed")
+    _say(f"{searched} from {first}, {failed} failed; {_amounts(results)}; {took:.0f} s")
     return 1 if failed else 0
 
 
@@ -121,7 +124,8 @@ def _amounts(results: Sequence[Result]) -> str:
     workers = sum(result.workers for result in results) / count
     shards = sum(result.shards for result in results) / count
     return (
-        f"{seconds:.0f} virtual seconds, {events} events; at the start {workers:.1f} workers"
+        f"{counted(round(seconds), 'virtual second')}, {counted(events, 'event')};"
+        f" at the start {workers:.1f} workers"
         f" and {shards:.1f} shards on average"
     )
 
