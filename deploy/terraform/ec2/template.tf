@@ -61,13 +61,17 @@ resource "aws_launch_template" "workers" {
     }
   }
 
-  # Version 2 alone, and no further than the instance itself. With tags, by which a worker finds the name of
-  # its group.
+  # Each minute, as an alarm asks for it; otherwise each five.
+  monitoring {
+    enabled = true
+  }
+
+  # Version 2 alone, and no further than the instance itself. Without tags: the worker is told the
+  # name of its group.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
     http_put_response_hop_limit = 1
-    instance_metadata_tags      = "enabled"
   }
 
   tag_specifications {

@@ -126,6 +126,8 @@ resource "aws_ecs_service" "workers" {
   availability_zone_rebalancing      = "ENABLED"
   enable_ecs_managed_tags            = true
   propagate_tags                     = "SERVICE"
+  # ECS refuses a change of the mix without a new deployment, and the provider would make the service anew.
+  force_new_deployment = true
 
   capacity_provider_strategy {
     capacity_provider = "FARGATE"
