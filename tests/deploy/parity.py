@@ -17,7 +17,9 @@ FILES: Final = {
     "observability": "observability.yaml",
     "table": "table.yaml",
 }
-APP: Final = "orders.app"
+APP: Final = "orders." + 120 * "x"
+"""Longer than what some names of AWS may be, which are cut."""
+
 STREAM: Final = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders"
 KEY: Final = "arn:aws:kms:eu-west-1:111122223333:key/0a1b"
 OTHER_KEY: Final = "arn:aws:kms:eu-west-1:111122223333:key/2c3d"

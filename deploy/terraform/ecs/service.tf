@@ -45,7 +45,7 @@ resource "aws_cloudwatch_log_group" "workers" {
 
 # Workers are called by nobody, and call AWS over TLS alone.
 resource "aws_security_group" "workers" {
-  name_prefix = "${var.app_name}-"
+  name_prefix = "${substr(var.app_name, 0, 90)}-"
   description = "Workers of ${var.app_name}"
   vpc_id      = var.vpc_id
 
