@@ -13,20 +13,21 @@ set -euo pipefail
 : "${ARTEFACTS:?}" "${APP_NAME:?}" "${PROCESSOR:?}" "${PROCESSES:?}" "${SETTINGS:?}"
 home=/srv/kcl
 
-# Sets `python` to the newest that is there of those that kcl_py knows.
+# Sets `python` to the newest that is there of those that kcl_py knows, and that can make environments: Debian's
+# own cannot until that is installed.
 find_python() {
     for python in python3.13 python3.12 python3.11; do
-        if command -v "${python}" >/dev/null; then return 0; fi
+        if "${python}" -c 'import ensurepip, venv' 2>/dev/null; then return 0; fi
     done
     return 1
 }
 
-if ! find_python; then
+if ! find_python || ! command -v aws >/dev/null; then
     if command -v dnf >/dev/null; then
         dnf install -y -q python3.12
     else
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv awscli
     fi
     find_python || {
         echo "no Python 3.11, 3.12 or 3.13 to be had; use an image that has one" >&2
@@ -41,8 +42,9 @@ aws s3 sync --only-show-errors --delete "${ARTEFACTS}" "${home}/artefacts"
 rm -rf "${home}/app"
 cp -r "${home}/artefacts/app" "${home}/app"
 
-# The unit runs as nobody in particular, and has to read all of this.
+# The unit runs as nobody in particular, and has to read all of this. Its settings are read by systemd, as root.
 chmod -R a+rX "${home}"
+install -m 0600 /dev/null "/etc/kcl/${APP_NAME}.env"
 {
     printf '%s\n' "PROCESSOR=${PROCESSOR}" "PROCESSES=${PROCESSES}" "KCL_APP_NAME=${APP_NAME}"
     printf '%s\n' "${SETTINGS}"

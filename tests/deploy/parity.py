@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ FILES: Final = {
     "observability": "observability.yaml",
     "table": "table.yaml",
 }
-APP: Final = "orders.app"
+APP: Final = "orders." + 120 * "x"
+"""Longer than what some names of AWS may be, which are cut."""
+
 STREAM: Final = "arn:aws:kinesis:eu-west-1:111122223333:stream/orders"
 KEY: Final = "arn:aws:kms:eu-west-1:111122223333:key/0a1b"
 OTHER_KEY: Final = "arn:aws:kms:eu-west-1:111122223333:key/2c3d"
@@ -70,23 +72,27 @@ class Plan:
     def __call__(self, module: str, address: str) -> Any:
         return self.planned[f"module.{module}.{address}"]
 
-    def expressions(self, module: str, address: str) -> Any:
-        """What a resource says before it is worked out."""
+    def acting(self, module: str, alarm: str) -> list[str]:
+        """What an alarm of the scaling inside a module acts upon: references, nearest last."""
+        call = self.calls[module]["module"]["module_calls"]["scaling"]
         [found] = [
-            each["expressions"]
-            for each in self.calls[module]["module"]["resources"]
-            if each["address"] == address
+            each["expressions"]["alarm_actions"]["references"]
+            for each in call["module"]["resources"]
+            if each["address"] == f"aws_cloudwatch_metric_alarm.{alarm}"
         ]
-        return found
+        [variable] = found
+        return [*call["expressions"][variable.removeprefix("var.")]["references"], variable]
+
+    def kinds(self, module: str) -> Iterator[tuple[str, str, Any]]:
+        """Kind, name and values of all that a module makes, with those inside it."""
+        for address, each in self.planned.items():
+            if address.startswith(f"module.{module}."):
+                kind, name = address.split(".")[-2:]
+                yield kind, name, each
 
     def of(self, module: str, kind: str) -> dict[str, Any]:
         """All of a kind, by name."""
-        start = f"module.{module}.{kind}."
-        return {
-            name.removeprefix(start): each
-            for name, each in self.planned.items()
-            if name.startswith(start)
-        }
+        return {name: each for found, name, each in self.kinds(module) if found == kind}
 
 
 AMI: Final = {"ec2": {"ami_id": "ami-1"}}

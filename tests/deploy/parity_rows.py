@@ -85,6 +85,10 @@ def rows_of_ecs(template: Template, plan: Plan) -> dict[str, tuple[Any, Any]]:
             tf["network_configuration"][0]["assign_public_ip"],
         ),
         "tags": (service["PropagateTags"], tf["propagate_tags"]),
+        "another mix is a new deployment": (
+            service["ForceNewDeployment"]["EnableForceNewDeployment"],
+            tf["force_new_deployment"],
+        ),
         "how many": (
             (target["MinCapacity"], target["MaxCapacity"]),
             (number["min_capacity"], number["max_capacity"]),
@@ -135,6 +139,7 @@ def rows_of_ec2(template: Template, plan: Plan) -> dict[str, tuple[Any, Any]]:
             {"device_name": device["DeviceName"], **snaked(device["Ebs"])},
             {"device_name": disk["device_name"], **truths(known(disk["ebs"]))},
         ),
+        "CPU is told each minute": (snaked(data["Monitoring"]), known(tf["monitoring"])),
         "full speed of the disk": (data["EbsOptimized"], tf["ebs_optimized"] == "true"),
         "first boot": (booted(data["UserData"]), booted(tf["user_data"])),
         "name of the group": (group["AutoScalingGroupName"], planned["name"]),

@@ -16,7 +16,7 @@ import pytest
 
 from tests.deploy.files import DEPLOY, ran
 
-MODULES: Final = ("ec2", "ecs", "observability", "table", "worker")
+MODULES: Final = ("ec2", "ecs", "observability", "scaling", "table", "worker")
 MOTO: Final = os.environ.get("KCL_TEST_MOTO")
 PROVIDERS: Final = os.environ.get("KCL_TEST_TERRAFORM_PROVIDERS")
 NOWHERE: Final = "http://127.0.0.1:9"
@@ -91,9 +91,9 @@ class Terraform:
             encoding="utf-8",
         )
 
-    def plan(self) -> dict[str, Any]:
+    def plan(self, *options: str) -> dict[str, Any]:
         """What would be made, as `terraform show -json` tells it."""
-        self("plan", "-input=false", "-no-color", "-out=plan")
+        self("plan", "-input=false", "-no-color", "-out=plan", *options)
         told: dict[str, Any] = json.loads(self("show", "-json", "plan"))
         return told
 

@@ -97,8 +97,11 @@ def block(page: str, kind: str, start: str) -> str:
     return found
 
 
+OWN_IMAGES: Final = ("FROM kcl-py\nCOPY", "FROM kcl-py\nUSER")
+"""A program, and one with packages of its own."""
+
 TYPED: Final = (
-    ("deploy-on-ecs", "dockerfile", "FROM"),
+    *(("deploy-on-ecs", "dockerfile", start) for start in OWN_IMAGES),
     ("deploy-on-ecs", "sh", "docker build"),
     ("deploy-on-ecs", "sh", "aws cloudformation"),
     ("deploy-on-ec2", "sh", "pip wheel"),
@@ -232,11 +235,14 @@ def engine(image: Image, services: dict[str, Any]) -> Iterator[None]:
 @needs_image
 @pytest.mark.deploy
 @pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("start_of_it", OWN_IMAGES)
 def test_an_image_of_yours_is_built_pushed_and_drains(
-    desk: Desk, buildah: Buildah, services: dict[str, Any]
+    desk: Desk, buildah: Buildah, services: dict[str, Any], start_of_it: str
 ) -> None:
-    [dockerfile] = blocks("deploy-on-ecs", "dockerfile")
+    dockerfile = block("deploy-on-ecs", "dockerfile", start_of_it)
+    has_packages = "requirements.txt" in dockerfile
     (desk.program / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+    (desk.program / "requirements.txt").write_text("idna\n", encoding="utf-8")
     pushed = desk.folder / "pushed.tar"
     place = f"buildah --root {buildah.folder / 'root'} --runroot {buildah.folder / 'run'}"
     desk.put("docker", DOCKER.format(buildah=place, pushed=pushed))
@@ -245,9 +251,11 @@ def test_an_image_of_yours_is_built_pushed_and_drains(
     desk.type(text, BUILDAH_ISOLATION="chroot")
     assert pushed.stat().st_size > 0
     made = buildah.open(f"{REGISTRY}/orders:1")
-    assert made.config["Cmd"] == ["run", "orders:Orders"]
+    assert (made.config["Cmd"], made.config["User"]) == (["run", "orders:Orders"], "10001:10001")
     with start_as_built(made, services["worker"]) as worker:
         worker.wait_for("hello")
+        imported = worker.also(["python3", "-c", "import idna"])
+        assert imported.returncode == (0 if has_packages else 1), imported
         assert worker.stop() == 0, worker.lines
 
 

@@ -229,14 +229,15 @@ def test_a_group_on_ec2(account: Account) -> None:
     # Left out of the stack by moto; the service itself is asked for the same.
     for each in ("ScaleOut", "ScaleIn"):
         given = whole("ec2-asg.yaml").properties(each)
-        scaling.put_scaling_policy(**{**given, **name, "PolicyName": each})
+        rest = {"Cooldown": int(given["Cooldown"])} if "Cooldown" in given else {}
+        scaling.put_scaling_policy(**{**given, **rest, **name, "PolicyName": each})
     policies = scaling.describe_policies(**name, PolicyNames=["ScaleOut", "ScaleIn"])
-    steps = [
-        step["ScalingAdjustment"]
-        for one in policies["ScalingPolicies"]
-        for step in one["StepAdjustments"]
-    ]
-    assert sorted(steps) == [-1, 1, 3]
+    up, down = (
+        [one for one in policies["ScalingPolicies"] if one["PolicyName"] == each]
+        for each in ("ScaleOut", "ScaleIn")
+    )
+    assert [step["ScalingAdjustment"] for step in up[0]["StepAdjustments"]] == [1, 3]
+    assert (down[0]["ScalingAdjustment"], down[0]["Cooldown"]) == (-1, 900)
 
 
 # ------------------------------------------------------------------------------------------- alarms

@@ -206,6 +206,25 @@ def test_one_task_is_on_demand_whatever_the_mix() -> None:
     assert plain == mixed[:1]
 
 
+def test_another_mix_is_a_new_deployment() -> None:
+    """ECS refuses a change of the strategy that does not force one."""
+    forced = [ecs(SpotWeight=each).properties("Service")["ForceNewDeployment"] for each in (0, 3)]
+
+    assert all(each["EnableForceNewDeployment"] is True for each in forced)
+    assert forced[0]["ForceNewDeploymentNonce"] != forced[1]["ForceNewDeploymentNonce"]
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "role"),
+    [(ecs(), "TaskRoleName", "TaskRole"), (ec2(), "RoleName", "Role")],
+    ids=["ecs", "ec2"],
+)
+def test_the_role_is_named_for_what_the_program_needs(
+    template: Template, name: str, role: str
+) -> None:
+    assert template.resolve(template.body["Outputs"][name]["Value"]) == f"<{role}>"
+
+
 @pytest.mark.parametrize("template", [ecs(), ec2()], ids=["ecs", "ec2"])
 def test_scaling_follows_the_lag_of_the_application_alone(template: Template) -> None:
     for alarm in ("LagIsHigh", "FleetIsIdle"):
@@ -220,6 +239,23 @@ def test_scaling_follows_the_lag_of_the_application_alone(template: Template) ->
     assert template.properties("LagIsHigh")["AlarmActions"] == ["<ScaleOut>"]
     assert template.properties("FleetIsIdle")["AlarmActions"] == ["<ScaleIn>"]
     assert template.properties("FleetIsIdle")["EvaluationPeriods"] == 15
+
+
+@pytest.mark.parametrize("template", [ecs(), ec2()], ids=["ecs", "ec2"])
+def test_one_goes_and_the_next_only_after_as_long_a_look(template: Template) -> None:
+    """An alarm asks each minute for as long as it lasts, so the policy has to rest.
+
+    Source: PutScalingPolicy of EC2 Auto Scaling, Cooldown: "Valid only if the policy type is
+    SimpleScaling". Those of other services may rest between steps.
+    """
+    policy, alarm = (template.properties(name) for name in ("ScaleIn", "FleetIsIdle"))
+    [last] = [each for each in alarm["Metrics"] if each["Id"] == "lag"]
+    own = policy.get("StepScalingPolicyConfiguration", policy)
+
+    is_ec2 = template.resources["ScaleIn"]["Type"] == "AWS::AutoScaling::ScalingPolicy"
+    assert policy["PolicyType"] == ("SimpleScaling" if is_ec2 else "StepScaling")
+    seconds = alarm["EvaluationPeriods"] * last["MetricStat"]["Period"]
+    assert int(own["Cooldown"]) >= seconds
 
 
 @pytest.mark.parametrize("template", [ecs(), ec2()], ids=["ecs", "ec2"])
@@ -265,6 +301,8 @@ def test_every_variable_of_an_instance_is_a_setting() -> None:
     names = {line.partition("=")[0] for line in settings}
 
     assert {"KCL_STREAM", "KCL_NOTICES_LIFECYCLE_HOOK"} <= names
+    group = ec2().properties("Group")["AutoScalingGroupName"]
+    assert f"KCL_NOTICES_AUTO_SCALING_GROUP={group}" in settings
     assert unknown(names) == set()
 
 
@@ -273,8 +311,32 @@ def test_instances_know_the_second_version_of_their_metadata_alone() -> None:
 
     assert data["MetadataOptions"]["HttpTokens"] == "required"
     assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+    assert "InstanceMetadataTags" not in data["MetadataOptions"]
     assert "KeyName" not in data
     assert all(each["Ebs"]["Encrypted"] for each in data["BlockDeviceMappings"])
+
+
+def test_instances_tell_of_their_cpu_as_often_as_it_is_asked_for() -> None:
+    """Each five minutes unless asked otherwise, and an alarm that waits for more never comes."""
+    data = ec2().properties("Template")["LaunchTemplateData"]
+    [cpu] = [each for each in ec2().properties("FleetIsIdle")["Metrics"] if each["Id"] == "cpu"]
+
+    told = 60 if data.get("Monitoring", {}).get("Enabled") else 300
+    assert cpu["MetricStat"]["Period"] >= told
+
+
+def test_an_update_has_room_for_one_instance_more() -> None:
+    """CloudFormation refuses an update whose MinInstancesInService is not below MaxSize."""
+
+    def is_taken(**given: int) -> bool:
+        template = ec2(**given)
+        [rule] = template.body["Rules"]["RoomForOneMore"]["Assertions"]
+        return bool(template.resolve(rule["Assert"]))
+
+    policy = ec2().resources["Group"]["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert policy["MinInstancesInService"] < ec2().properties("Group")["MaxSize"]
+    assert is_taken()
+    assert not is_taken(InstancesMin=3, InstancesMax=3)
 
 
 def test_an_instance_is_held_until_it_has_drained() -> None:

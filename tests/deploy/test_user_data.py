@@ -26,6 +26,17 @@ cp -r /s3/. "$6"
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >>/notes
 """
+APT = """#!/bin/sh
+echo "apt-get $*" >>/notes
+case "$*" in
+*install*)
+    mv /usr/lib/python3.11/hidden /usr/lib/python3.11/ensurepip
+    mv /hidden-aws /usr/local/bin/aws
+    ;;
+esac
+"""
+"""Gives back what was taken away."""
+
 VARIABLES = {
     "ARTEFACTS": "s3://bucket/orders/1",
     "APP_NAME": "orders-app",
@@ -88,12 +99,32 @@ def test_it_boots_and_may_boot_again(machine: Path) -> None:
         "systemctl daemon-reload",
         "systemctl enable --now kcl@orders-app.service",
     ]
-    assert (machine / "etc" / "kcl" / "orders-app.env").read_text(encoding="utf-8") == (
+    settings = machine / "etc" / "kcl" / "orders-app.env"
+    assert settings.stat().st_mode & 0o777 == 0o600
+    assert settings.read_text(encoding="utf-8") == (
         "PROCESSOR=people:Greeter\nPROCESSES=2\nKCL_APP_NAME=orders-app\n"
         "KCL_STREAM=orders\nKCL_TABLE_CREATE=false\n"
     )
     unit = machine / "etc" / "systemd" / "system" / "kcl@.service"
     assert unit.read_bytes() == (DEPLOY / "systemd" / "kcl@.service").read_bytes()
+
+
+def test_an_image_that_can_make_no_environment_gets_what_that_needs(machine: Path) -> None:
+    """As Debian's do: their Python has no ensurepip, and they need not have the AWS CLI."""
+    library = machine / "usr" / "lib" / "python3.11"
+    (library / "ensurepip").rename(library / "hidden")
+    (machine / "usr" / "local" / "bin" / "aws").rename(machine / "hidden-aws")
+    apt = machine / "usr" / "local" / "bin" / "apt-get"
+    apt.write_text(APT, encoding="utf-8")
+    apt.chmod(0o755)
+    (machine / "notes").unlink()
+
+    booted = inside(machine, "bash", "/user-data.sh")
+    assert booted.returncode == 0, booted.stdout + booted.stderr
+    notes = (machine / "notes").read_text(encoding="utf-8").splitlines()
+    [installed] = [each for each in notes if " install " in each]
+    assert installed.endswith("--no-install-recommends python3-venv awscli")
+    assert notes[-1] == "systemctl enable --now kcl@orders-app.service"
 
 
 def test_what_it_leaves_is_what_the_unit_starts(machine: Path) -> None:

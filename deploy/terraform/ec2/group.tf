@@ -10,11 +10,14 @@ module "worker" {
   stream_key_arn = var.stream_key_arn
   table_key_arn  = var.table_key_arn
   group_name     = local.group_name
-  settings       = merge({ KCL_NOTICES_LIFECYCLE_HOOK = local.hook_name }, var.settings)
+  settings = merge({
+    KCL_NOTICES_LIFECYCLE_HOOK     = local.hook_name
+    KCL_NOTICES_AUTO_SCALING_GROUP = local.group_name
+  }, var.settings)
 }
 
 locals {
-  # Fixed, because the role names the group, and the worker the hook.
+  # Fixed, because the role names the group, and the worker both.
   group_name = "${var.app_name}-workers"
   hook_name  = "drain"
 }

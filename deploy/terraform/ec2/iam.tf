@@ -41,6 +41,6 @@ resource "aws_iam_role_policy" "worker" {
 }
 
 resource "aws_iam_instance_profile" "worker" {
-  name_prefix = "${substr(var.app_name, 0, 100)}-worker-"
+  name_prefix = "${substr(var.app_name, 0, 90)}-worker-"
   role        = aws_iam_role.worker.name
 }

@@ -22,7 +22,7 @@ data "aws_ssm_parameter" "ami" {
 
 # Workers are called by nobody, and call AWS over TLS alone.
 resource "aws_security_group" "workers" {
-  name_prefix = "${substr(var.app_name, 0, 100)}-"
+  name_prefix = "${substr(var.app_name, 0, 90)}-"
   description = "Workers of ${var.app_name}"
   vpc_id      = var.vpc_id
 
@@ -40,7 +40,7 @@ resource "aws_security_group" "workers" {
 }
 
 resource "aws_launch_template" "workers" {
-  name_prefix            = "${substr(var.app_name, 0, 100)}-"
+  name_prefix            = "${substr(var.app_name, 0, 90)}-"
   image_id               = var.ami_id == null ? data.aws_ssm_parameter.ami[0].insecure_value : var.ami_id
   ebs_optimized          = true
   user_data              = base64encode(local.user_data)
@@ -61,13 +61,17 @@ resource "aws_launch_template" "workers" {
     }
   }
 
-  # Version 2 alone, and no further than the instance itself. With tags, by which a worker finds the name of
-  # its group.
+  # Each minute, as an alarm asks for it; otherwise each five.
+  monitoring {
+    enabled = true
+  }
+
+  # Version 2 alone, and no further than the instance itself. Without tags: the worker is told the
+  # name of its group.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
     http_put_response_hop_limit = 1
-    instance_metadata_tags      = "enabled"
   }
 
   tag_specifications {

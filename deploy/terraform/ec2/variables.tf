@@ -101,7 +101,7 @@ variable "instances_min" {
 }
 
 variable "instances_max" {
-  description = "More workers than shards is a waste."
+  description = "More than instances_min, so that an update has room for one more. More workers than shards is a waste."
   type        = number
   default     = 8
 }

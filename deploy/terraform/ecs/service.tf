@@ -45,7 +45,7 @@ resource "aws_cloudwatch_log_group" "workers" {
 
 # Workers are called by nobody, and call AWS over TLS alone.
 resource "aws_security_group" "workers" {
-  name_prefix = "${var.app_name}-"
+  name_prefix = "${substr(var.app_name, 0, 90)}-"
   description = "Workers of ${var.app_name}"
   vpc_id      = var.vpc_id
 
@@ -126,6 +126,8 @@ resource "aws_ecs_service" "workers" {
   availability_zone_rebalancing      = "ENABLED"
   enable_ecs_managed_tags            = true
   propagate_tags                     = "SERVICE"
+  # ECS refuses a change of the mix without a new deployment, and the provider would make the service anew.
+  force_new_deployment = true
 
   capacity_provider_strategy {
     capacity_provider = "FARGATE"

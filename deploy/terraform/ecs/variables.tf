@@ -51,7 +51,7 @@ variable "cpu" {
 }
 
 variable "memory" {
-  description = "MiB. The read buffer alone may take 256 (delivery.buffer_bytes)."
+  description = "MiB, two to eight times cpu. The read buffer alone may take 256 (delivery.buffer_bytes)."
   type        = number
   default     = 2048
 }

@@ -1,4 +1,4 @@
-# What a worker is, wherever it runs: where it belongs, what it may do, how it is set, where its lag is.
+# What a worker is, wherever it runs: where it belongs, what it may do, how it is set.
 # No resources: the modules ecs and ec2 make them.
 locals {
   arn       = split(":", var.stream_arn)

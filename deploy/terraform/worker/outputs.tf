@@ -31,8 +31,3 @@ output "settings" {
 output "processor" {
   value = var.processor
 }
-
-output "lag" {
-  description = "In one place: where lag is in CloudWatch."
-  value       = { name = "MillisBehindLatest", dimension = "Operation", value = "ApplicationTracker" }
-}

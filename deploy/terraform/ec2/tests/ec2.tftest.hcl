@@ -24,8 +24,8 @@ run "defaults" {
   }
 
   assert {
-    condition     = aws_launch_template.workers.metadata_options[0].instance_metadata_tags == "enabled"
-    error_message = "a worker finds the name of its group"
+    condition     = strcontains(local.variables, "KCL_NOTICES_AUTO_SCALING_GROUP=${aws_autoscaling_group.workers.name}\n")
+    error_message = "a worker knows the name of its group"
   }
 
   assert {
@@ -61,6 +61,16 @@ run "defaults" {
   assert {
     condition     = aws_autoscaling_group.workers.mixed_instances_policy[0].instances_distribution[0].on_demand_base_capacity == 1
     error_message = "one instance is on demand whatever the mix"
+  }
+
+  assert {
+    condition     = aws_launch_template.workers.monitoring[0].enabled
+    error_message = "CPU is told as often as an alarm asks for it"
+  }
+
+  assert {
+    condition     = aws_autoscaling_policy.in.policy_type == "SimpleScaling" && aws_autoscaling_policy.in.cooldown == 900
+    error_message = "one goes, and the next only after a quarter of an hour"
   }
 
   assert {

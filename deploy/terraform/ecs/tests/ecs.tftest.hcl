@@ -29,6 +29,11 @@ run "defaults" {
   }
 
   assert {
+    condition     = aws_ecs_service.workers.force_new_deployment
+    error_message = "another mix is an update, and no new service"
+  }
+
+  assert {
     condition     = length(aws_ecs_service.workers.capacity_provider_strategy) == 2
     error_message = "there is a mix with Spot"
   }
