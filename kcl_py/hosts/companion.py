@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from kcl_py.companions import Watched
 from kcl_py.hosts.lifecycle import Hook
 from kcl_py.hosts.notices import NoticeSource
-from kcl_py.hosts.watch import NoticeWatch
+from kcl_py.hosts.watch import NoticeWatch, by_name
 from kcl_py.status import WorkerEvent
 
 
@@ -18,6 +18,9 @@ class Notices:
         sources: Whom to ask, each 5 seconds.
         hook: Told once the drain is over.
         drain_on_rebalance: Whether the early hint of EC2 drains.
+
+    Raises:
+        ConfigError: One is no source, or two have one name.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class Notices:
         hook: Hook | None = None,
         drain_on_rebalance: bool = False,
     ) -> None:
+        by_name(sources)
         self._make: Callable[[Watched], NoticeWatch] = lambda worker: NoticeWatch(
             sources, worker.request_stop, hook=hook, drain_on_rebalance=drain_on_rebalance
         )

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Final, TypeAlias
 
 from kcl_py.errors import ConfigError
@@ -59,7 +60,7 @@ class NoticeWatch:
         begin: Where a question is put.
 
     Raises:
-        ConfigError: Two sources have one name.
+        ConfigError: One is no source, or two have one name.
     """
 
     def __init__(
@@ -72,10 +73,7 @@ class NoticeWatch:
         now: Callable[[], float] = time.monotonic,
         begin: Begin = in_a_thread,
     ) -> None:
-        self._sources = {source.name: source for source in sources}
-        if len(self._sources) < len(sources):
-            names = ", ".join(source.name for source in sources)
-            raise ConfigError(f"two sources of notices have one name ({names}); rename one")
+        self._sources = by_name(sources)
         self._drain = drain
         self._hook = hook
         self._now = now
@@ -186,6 +184,27 @@ class NoticeWatch:
             self._hook.armed(self._now())
         if drains:
             self._drain()
+
+
+def by_name(sources: Sequence[NoticeSource]) -> dict[str, NoticeSource]:
+    """Check what users give.
+
+    Raises:
+        ConfigError: One is no source, or two have one name.
+    """
+    for source in sources:
+        name, ask = getattr(source, "name", None), getattr(source, "ask", None)
+        is_one = isinstance(name, str) and callable(ask) and not iscoroutinefunction(ask)
+        if not is_one or isinstance(source, type):
+            raise ConfigError(
+                f"{source!r:.200} is no source of notices; give an object with a name, which is a "
+                "text, and a plain function ask()"
+            )
+    found = {source.name: source for source in sources}
+    if len(found) < len(sources):
+        names = ", ".join(source.name for source in sources)
+        raise ConfigError(f"two sources of notices have one name ({names}); rename one")
+    return found
 
 
 def _ask(name: str, source: NoticeSource) -> _Answer:

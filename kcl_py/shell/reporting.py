@@ -27,6 +27,9 @@ WAITING_MAX: Final = 10_000
 FLUSH_SECONDS: Final = 2.0
 """How long a stop waits for a slow log."""
 
+STUCK_SECONDS: Final = 30.0
+"""A listener that takes longer for one event is told of: the log, and all others, wait for it."""
+
 COMPANIONS_SECONDS: Final = 5.0
 """How long a stop waits in addition for companions that close, as the last metrics are sent."""
 
@@ -80,6 +83,14 @@ class _Line(NamedTuple):
     is_heard: bool
 
 
+class _Call(NamedTuple):
+    """A call of the user's code that is under way: whose, for which event, and since when."""
+
+    listener: str
+    during: str
+    since: float
+
+
 class Reporter:
     """One thread that logs and calls `on_event`, so that a blocked log never delays a renewal.
 
@@ -104,7 +115,8 @@ class Reporter:
         self._failed: set[int] = set()  # listeners, by id, of which a failure was told
         self._waiting: queue.Queue[_Line | None] = queue.Queue(WAITING_MAX)
         self._dropped = 0
-        self._closing: Companion | None = None
+        self._calling: _Call | None = None
+        self._stuck: set[str] = set()  # listeners of which it was told that they hang
         self._thread = spawn("kcl-report", self._work, on_crash)
 
     @property
@@ -138,30 +150,50 @@ class Reporter:
 
     def close(self) -> None:
         """Wait a bounded time until everything reported so far is out, and end the thread."""
-        try:
+        patience = FLUSH_SECONDS
+        with contextlib.suppress(queue.Full):  # somebody has been called for very long
             self._waiting.put(None, timeout=FLUSH_SECONDS)
-        except queue.Full:
-            return
-        if not self.is_current_thread:
-            patience = FLUSH_SECONDS + (COMPANIONS_SECONDS if self._companions else 0.0)
-            self._thread.join(patience)
-            closing = self._closing
-            if closing is not None and self._thread.is_alive():
-                self._tell_unfinished(closing, patience)
+            patience += COMPANIONS_SECONDS if self._companions else 0.0
+            if not self.is_current_thread:
+                self._thread.join(patience)
+        calling = self._calling
+        if calling is not None and self._thread.is_alive() and not self.is_current_thread:
+            self._tell_unfinished(calling.listener, patience)
 
-    def _tell_unfinished(self, companion: Companion, waited: float) -> None:
+    def _tell_unfinished(self, name: str, waited: float) -> None:
         """Say who does not end, and so keeps those behind it from sending what they still have."""
-        name = type(companion).__qualname__
 
         def write() -> None:
             self._write("companion.unfinished", "warning", {"companion": name, "waited": waited})
 
-        # Not here: what the companion waits for may be the log itself.
+        self._beside(write).join(FLUSH_SECONDS)
+
+    def _tell_stuck(self, calling: _Call) -> None:
+        """Say who keeps everybody else, and the log, from hearing what is reported now."""
+        waited = round(self._now() - calling.since, 1)
+
+        def write() -> None:
+            facts = {"listener": calling.listener, "during": calling.during, "waited": waited}
+            self._write("listener.hung", "error", facts)
+
+        self._stuck.add(calling.listener)
+        with contextlib.suppress(RuntimeError):  # no thread is to be had
+            self._beside(write)
+
+    def _beside(self, write: Callable[[], None]) -> threading.Thread:
+        """Write in another thread: what hangs may wait for the log itself."""
         telling = threading.Thread(target=write, name="kcl-report-end", daemon=True)
         telling.start()
-        telling.join(FLUSH_SECONDS)
+        return telling
 
     def _put(self, line: _Line) -> None:
+        calling = self._calling
+        if (
+            calling is not None
+            and line.at - calling.since > STUCK_SECONDS
+            and calling.listener not in self._stuck
+        ):
+            self._tell_stuck(calling)
         try:
             self._waiting.put_nowait(line)
         except queue.Full:
@@ -176,9 +208,7 @@ class Reporter:
                 count, self._dropped = self._dropped, 0
                 self._write("reports.dropped", "warning", {"count": count})
         for companion in self._companions:
-            self._closing = companion
             self._call_companion(companion, "close", companion.close)
-        self._closing = None
 
     def _log(self, report: Report) -> None:
         fields = dict(report.fields)
@@ -194,6 +224,7 @@ class Reporter:
             name=report.name, at=line.at, lease_key=report.key, fields=dict(report.fields)
         )
         if self._on_event is not None:
+            self._calling = _Call("on_event", report.name, self._now())
             try:
                 self._on_event(event)
             except BaseException as error:  # noqa: BLE001 - a listener of the user's must not stop the worker
@@ -201,22 +232,25 @@ class Reporter:
                     self._write(
                         "on_event.failed", "error", {"during": report.name, "traceback": trace}
                     )
+            self._calling = None
         for companion in self._companions:
             self._call_companion(companion, report.name, partial(companion.hear, event))
 
     def _call_companion(
         self, companion: Companion, during: str, call: Callable[[], object]
     ) -> None:
+        name = type(companion).__qualname__
+        self._calling = _Call(name, during, self._now())
         try:
             call()
         except BaseException as error:  # noqa: BLE001 - what runs beside the worker must not stop it
             if trace := self._trace_once(companion, error):
-                name = type(companion).__qualname__
                 self._write(
                     "companion.failed",
                     "error",
                     {"companion": name, "during": during, "traceback": trace},
                 )
+        self._calling = None
 
     def _trace_once(self, listener: object, error: BaseException) -> str | None:
         """The traceback of a listener's first failure; later ones are not logged."""

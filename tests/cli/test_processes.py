@@ -81,7 +81,7 @@ def test_what_would_only_fail_again_stops_all(code: int) -> None:
     assert made.exit_code == code
 
 
-def test_a_port_that_was_taken_meanwhile_does_not_end_those_that_run() -> None:
+def test_settings_that_went_wrong_meanwhile_do_not_end_those_that_run() -> None:
     made = started(2)
     made.ended(1, KILLED, STEADY_SECONDS)
     made.started(1, STEADY_SECONDS + 1)

@@ -287,7 +287,22 @@ class _Last(Source):
         return super().ask()
 
 
+class _Async:
+    name = "mine"
+
+    async def ask(self) -> Notice | None:
+        return None
+
+
+@pytest.mark.parametrize("source", [Source, "spot", object(), Source(7), _Async()])  # type: ignore[arg-type]  # what users may give
+def test_what_is_no_source_is_refused_where_it_is_given(source: Any) -> None:
+    with pytest.raises(ConfigError, match="is no source of notices; give an object with a name"):
+        Notices([Source("spot"), source])
+
+
 def test_two_sources_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigError, match="spot, spot"):
+        Notices([Source("spot"), Source("spot")])
     with pytest.raises(ConfigError, match="spot, spot"):
         watch_of(Source("spot"), Source("spot"))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -13,7 +14,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.stub import Stubber
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kcl_py.aws.metric_data import ATTEMPTS, MetricData
@@ -108,6 +109,27 @@ def test_whatever_the_points_are_botocore_takes_them_and_the_size_is_not_underra
 
 
 CLIENT = client(disable_request_compression=True)
+
+
+def as_parameters(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """As the query protocol spells it. Source: botocore's QuerySerializer."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from as_parameters(f"{name}.{key}", each)
+    elif isinstance(value, list):
+        for number, each in enumerate(value, 1):
+            yield from as_parameters(f"{name}.member.{number}", each)
+    else:
+        is_time = isinstance(value, datetime)
+        yield name, value.strftime("%Y-%m-%dT%H:%M:%SZ") if is_time else str(value)  # type: ignore[attr-defined]  # a time
+
+
+@given(POINTS)
+@example(Point(metric=METRICS[0], shard="\N{GRINNING FACE}" * 900, stats=Stats(1, 1.0, 1.0, 1.0)))
+def test_the_size_is_not_underrated_where_requests_are_parameters(point: Point) -> None:
+    datum = datum_of(point, NOW)
+
+    assert len(urlencode(list(as_parameters("MetricData.member.999", datum)))) <= size_of(datum)
 
 
 def test_a_thousand_shards_in_detail_fit_into_a_few_full_requests() -> None:

@@ -215,3 +215,56 @@ def test_a_companion_that_does_not_end_is_named_even_if_it_holds_up_the_log(
 
     assert said[0] == ("warning", "Endless", 0.0)
     assert last.calls[-1] == "close"
+
+
+@pytest.mark.parametrize("who", ["on_event", "Hanging"])
+def test_whoever_keeps_the_log_and_all_others_waiting_is_told_once(
+    who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, release, crashes = threading.Event(), threading.Event(), Crashes()
+    clock = [0.0]
+
+    def hang(_event: WorkerEvent) -> None:
+        entered.set()
+        release.wait(PATIENCE)
+
+    class Hanging(Heard):
+        def hear(self, event: WorkerEvent) -> None:
+            hang(event)
+
+    told, said = threading.Event(), list[dict[str, object]]()
+
+    def write(_reporter: Reporter, name: str, level: str, fields: dict[str, object]) -> None:
+        said.append({"event": name, "level": level, **fields})
+        if name in ("listener.hung", "companion.unfinished"):
+            told.set()
+
+    monkeypatch.setattr(Reporter, "_write", write)
+    monkeypatch.setattr(reporting, "FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr(reporting, "COMPANIONS_SECONDS", 0.0)
+    by_name = hang if who == "on_event" else None
+    companions = () if by_name else (Hanging(),)
+    reporter = Reporter(FACTS, lambda: clock[0], by_name, crashes, companions)
+    reporter.report(Report("worker.ready"))
+    assert entered.wait(PATIENCE)
+    clock[0] = reporting.STUCK_SECONDS
+    reporter.report(Report("lease.taken"))
+    assert [each["event"] for each in said] == ["worker.ready"]
+    for _ in range(3):
+        clock[0] += 1.0
+        reporter.report(Report("lease.taken"))
+    assert told.wait(PATIENCE)
+    told.clear()
+    reporter.close()
+    assert told.wait(PATIENCE)
+    release.set()
+    reporter._thread.join(PATIENCE)
+
+    first, second = said[1], said[2]
+    assert (first["event"], first["during"]) == ("listener.hung", "worker.ready")
+    assert first["waited"] == reporting.STUCK_SECONDS + 1.0
+    assert second["event"] == "companion.unfinished"
+    names = [str(first["listener"]), str(second["companion"])]
+    assert all(each.endswith(who) for each in names)
+    assert sum(each["event"] == "listener.hung" for each in said) == 1
+    assert crashes.all == []
