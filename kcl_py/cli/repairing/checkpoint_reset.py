@@ -146,8 +146,8 @@ def _refuse_if_alive(access: Access) -> None:
     living = alive(watch(access))
     if living:
         raise Unsafe(
-            f"workers are alive ({names_of(living)}); stop them, or give --fence to take the "
-            "leases away from them"
+            f"workers are alive, or not known to be dead ({names_of(living)}); stop them, or give "
+            "--fence to take the leases away from them"
         )
 
 
