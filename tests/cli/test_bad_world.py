@@ -445,6 +445,19 @@ def test_each_lease_is_a_line_of_json_lines(
     assert len([json.loads(line) for line in typed.out.splitlines()]) == 3
 
 
+def test_nobody_looks_for_longer_than_the_timeout(
+    kcl: Kcl, at_engine: EngineProcess, clients: Mapping[str, Any], name: str, clock: Clock
+) -> None:
+    make_table(clients, name, lease_item("shardId-000000000000"))
+
+    typed = kcl("leases", "--app", name, "-o", "jsonl", "--timeout", "1s")
+
+    assert typed.code == 0, typed.err
+    assert json.loads(typed.out)["live"] == "unknown"
+    assert clock.seconds == 1.0
+    assert kcl("leases", "--app", name, "--timeout", "soon").failed(2, "--timeout soon")
+
+
 def test_a_watch_goes_on_though_one_look_is_without_an_answer(
     kcl: Kcl,
     at_engine: EngineProcess,

@@ -132,14 +132,15 @@ def _watch(shared: Shared, seconds: float | None) -> tuple[dict[str, Any], float
     """Watch the table's counters until it is sure who lives, and look how far behind they are."""
     from kcl_py.cli.looking.access import open_access
     from kcl_py.cli.looking.table_view import TableView
-    from kcl_py.cli.looking.watching import PASSING
+    from kcl_py.cli.looking.watching import PASSING, patience_of
 
     began, wall = time.monotonic(), time.time()
     try:
         access = open_access(shared)
         view = TableView()
         _look(view, access)
-        patience = view.duration + SPARE_SECONDS if seconds is None else seconds
+        wanted = view.duration + SPARE_SECONDS if seconds is None else seconds
+        patience = patience_of(shared, wanted)
         while not _is_sure(view) and time.monotonic() - began < patience:
             time.sleep(LOOK_SECONDS)
             with contextlib.suppress(*PASSING):

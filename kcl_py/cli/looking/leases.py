@@ -16,7 +16,7 @@ from kcl_py.cli.looking.table_view import (
     WORKER_COLUMNS,
     TableView,
 )
-from kcl_py.cli.looking.watching import PASSING
+from kcl_py.cli.looking.watching import PASSING, patience_of
 from kcl_py.cli.options import Output, Shared, refuse_flags_before
 
 LOOK_SECONDS: Final = 0.5
@@ -37,7 +37,7 @@ def leases(
     """Show the lease table: owners, liveness, checkpoints, handoffs and offers.
 
     A worker counts as live once a counter of its was seen to move, and as dead once all of them
-    stood still for a lease duration: so long this looks at most.
+    stood still for a lease duration: so long this looks at most, and no longer than --timeout.
     """
     if context.invoked_subcommand is not None:
         refuse_flags_before(context)
@@ -48,19 +48,20 @@ def leases(
     view = TableView()
     if watch:
         return _watch(shared, view, scan)
-    _find_out(view, scan)
+    _find_out(shared, view, scan)
     _show(shared, view)
     return 0
 
 
-def _find_out(view: TableView, scan: Callable[[TableView], None]) -> None:
+def _find_out(shared: Shared, view: TableView, scan: Callable[[TableView], None]) -> None:
     """Look until every owner is known to live or to be dead, as `kcl workers` does."""
     from kcl_py.cli.output import say
 
     begun = time.monotonic()
     scan(view)
     # Beats and renewals come three times per duration: who is silent for longer may be dead.
-    soon, patience = view.duration / 3 + 2 * LOOK_SECONDS, view.duration + 2 * LOOK_SECONDS
+    soon = view.duration / 3 + 2 * LOOK_SECONDS
+    patience = patience_of(shared, view.duration + 2 * LOOK_SECONDS)
     is_told = False
     while not view.all_known and (passed := time.monotonic() - begun) < patience:
         if passed >= soon and not is_told:

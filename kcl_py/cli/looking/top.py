@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from kcl_py.cli.looking.watching import PASSING
+from kcl_py.cli.looking.watching import PASSING, patience_of
 from kcl_py.cli.options import Output, Shared
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def _once(
     began = time.monotonic()
     _look(view, access)
     looks.see_checkpoints(began, view.lease_facts())
-    while not view.all_known and time.monotonic() - began < view.duration + DRAW_SECONDS:
+    patience = patience_of(shared, view.duration + DRAW_SECONDS)
+    while not view.all_known and time.monotonic() - began < patience:
         time.sleep(DRAW_SECONDS)
         with contextlib.suppress(*PASSING):
             _look(view, access)

@@ -13,12 +13,19 @@ from kcl_py.shell.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
     from kcl_py.cli.looking.access import Access
+    from kcl_py.cli.options import Shared
 
 PASSING: Final = (Throttled, Unavailable)
 """One look without an answer: the next may have one."""
 
 LOOK_SECONDS: Final = 0.5
 """Pause between two looks at the table, while liveness is found out."""
+
+
+def patience_of(shared: Shared, seconds: float) -> float:
+    """Return how long to look: so many seconds, and no longer than `--timeout`."""
+    limit = shared.timeout_seconds
+    return seconds if limit is None else min(seconds, limit)
 
 
 def watch(access: Access, *, seconds: float | None = None) -> TableView:
@@ -34,7 +41,8 @@ def watch(access: Access, *, seconds: float | None = None) -> TableView:
     view = TableView()
     begun = SYSTEM_CLOCK.now()
     view.look(begun, access.rows().values())
-    patience = view.duration + 2 * LOOK_SECONDS if seconds is None else seconds
+    wanted = view.duration + 2 * LOOK_SECONDS if seconds is None else seconds
+    patience = patience_of(access.shared, wanted)
     if not view.all_known or seconds is not None:
         say(
             f"watching the table for up to {patience:.0f} s: a worker that was killed cannot say so"

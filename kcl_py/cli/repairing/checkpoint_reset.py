@@ -146,8 +146,8 @@ def _refuse_if_alive(access: Access) -> None:
     living = alive(watch(access))
     if living:
         raise Unsafe(
-            f"workers are alive ({names_of(living)}); stop them, or give --fence to take the "
-            "leases away from them"
+            f"workers are alive, or not known to be dead ({names_of(living)}); stop them, or give "
+            "--fence to take the leases away from them"
         )
 
 
@@ -172,8 +172,7 @@ def _apply(
     )
 
     def note(change: Change) -> None:
-        fact = facts.setdefault(change.key, {**_facts(change, None), "effect": "repeats"})
-        fact["done"] = True
+        facts.setdefault(change.key, _facts(change, None))["done"] = True
 
     if fence:
         applying.apply_fencing(lambda: lease_rows(access.rows()), plan, note)
@@ -262,14 +261,19 @@ def _facts(change: Change, stream: StreamAccess | None) -> dict[str, Any]:
         "shard": change.key,
         "before": "no lease" if row is None else place_text(row.checkpoint, row.start_at),
         "after": place_text(change.anew.checkpoint, change.anew.start_at),
-        "effect": "" if stream is None else _effect(change, stream),
+        "effect": _effect(change, stream),
         "owner": None if row is None else row.actual_owner,
         "done": False,
     }
 
 
-def _effect(change: Change, stream: StreamAccess) -> str:
-    """Say what is repeated or skipped; looks into the shard where only that can tell."""
+def _effect(change: Change, stream: StreamAccess | None) -> str:
+    """Say what is repeated or skipped; looks into the shard where only that can tell.
+
+    Args:
+        change: What becomes of a lease.
+        stream: None: there is no time to look, for workers take leases meanwhile.
+    """
     from kcl_py.admin.lag import start_of
     from kcl_py.admin.resetting import direction
     from kcl_py.core.events import Failure
@@ -279,8 +283,8 @@ def _effect(change: Change, stream: StreamAccess) -> str:
         return "begins"
     if row.is_finished:
         return "read again"
-    arrived_at, is_known = None, True
-    if change.anew.start_at is not None:
+    arrived_at, is_known = None, stream is not None
+    if change.anew.start_at is not None and stream is not None:
         seen = stream.peeker.peek(change.key, start_of(row))
         is_known = not isinstance(seen, Failure) and (
             seen.arrived_at is not None or seen.behind == 0.0
