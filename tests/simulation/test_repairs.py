@@ -423,3 +423,34 @@ def test_an_administrator_races_with_a_fleet_and_no_promise_breaks(seed: int) ->
     for key in world.open_keys():
         resume(world, key)
     finish_cleanly(world)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_an_administrator_sent_arrives_again_late_and_no_promise_breaks(seed: int) -> None:
+    """Requests of every kind: the network may keep one for as long as it likes."""
+    world = World(seed=seed, workers=3, shards=4, faults=ROUGH)
+    world.put_steadily(20)
+    sent: list[RowWrite] = []
+    world.table.on_change.append(
+        lambda change: None if change.worker else sent.append(change.write)
+    )
+    world.run_for(15)
+    deeds = (halt, resume, seize, ask_if_still)
+
+    for _ in range(40):
+        world.run_for(world.rng.choice((0.0, 0.1, 1.0, 5.0)))
+        world.rng.choice(deeds)(world, world.rng.choice(world.open_keys()))
+        halted = {key: row.halted for key, row in world.table.lease_rows().items()}
+        for write in world.rng.sample(sent, min(3, len(sent))):
+            world.table.apply("again", write, world.now)
+        assert halted == {key: row.halted for key, row in world.table.lease_rows().items()}
+        if world.rng.random() < 0.1 and len(world.living()) > 1:
+            world.rng.choice(world.living()).kill()
+        elif world.rng.random() < 0.1:
+            world.start_worker()
+
+    if not world.living():
+        world.start_worker()
+    for key in world.open_keys():
+        resume(world, key)
+    finish_cleanly(world)
