@@ -15,8 +15,8 @@ from kcl_py.admin.resetting import Change, Place, plan_reset
 from kcl_py.admin.troubles import Unsafe
 from kcl_py.aws.lease_table import RowsFound
 from kcl_py.config import WorkerConfig
-from kcl_py.core.events import Failure, FailureKind, WriteAnswer
-from kcl_py.core.leases import repairs
+from kcl_py.core.events import Applied, Failure, FailureKind, WriteAnswer
+from kcl_py.core.leases import repairs, writes
 from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow, Sentinel
 from kcl_py.core.leases.writes import RowWrite
 from kcl_py.core.worker_core import WorkerCore
@@ -344,6 +344,28 @@ def test_a_fleet_that_is_reset_to_a_time_skips_nothing_from_then_on(seed: int) -
         now = world.records.times_delivered[key]
         again = [place for place in places if place >= first]
         assert [place for place in again if now[place] <= places[place]] == []
+
+
+def test_children_that_an_administrator_has_made_are_there_when_their_parent_ends() -> None:
+    world = running_world(workers=1, shards=1)
+    (parent,) = world.stream.open_shards()
+    world.stream.split(parent.shard_id)
+    world.run_until(lambda: len(world.stream.children_of(parent.shard_id)) == 2, within=5)
+    for child in world.stream.children_of(parent.shard_id):
+        row = LeaseRow(
+            key=child.shard_id,
+            counter=int(world.wall() * 1000),
+            checkpoint=Sentinel.TRIM_HORIZON,
+            owner=PLACEHOLDER_OWNER,
+            nonce=f"hand#{child.shard_id}",
+            duration=10.0,
+            parents=child.parents,
+            hash_range=child.hash_range,
+        )
+        assert isinstance(world.table.apply("", writes.create(row), world.now), Applied)
+
+    world.run_until(lambda: world.row(parent.shard_id).is_finished, within=30)
+    finish_cleanly(world)
 
 
 class AtOnce(AtTheTable):
