@@ -204,9 +204,14 @@ def test_a_seized_lease_goes_on_elsewhere_once_its_owner_can_no_longer_act() -> 
 
 
 def ask(world: World, key: str) -> None:
-    """Ask the owner in the name of somebody else."""
+    """Ask the owner in the name of somebody else, who has begun.
+
+    Who stops before that looks at no lease any more. A request in its name ends as one in that of a
+    dead worker does: the owner does not find it and cancels, or the lease expires.
+    """
     row = world.row(key)
-    takers = [w.worker_id for w in world.living() if w.worker_id != row.owner and not w.stopping]
+    begun = [w for w in world.living() if status_of(w).state == "running"]
+    takers = [w.worker_id for w in begun if w.worker_id != row.owner]
     if row.owner is not None and takers:
         write = releasing.ask(row, owner=row.owner, taker=world.rng.choice(takers))
         assert write is not None
