@@ -15,8 +15,8 @@ from kcl_py.admin.resetting import Change, Place, plan_reset
 from kcl_py.admin.troubles import Unsafe
 from kcl_py.aws.lease_table import RowsFound
 from kcl_py.config import WorkerConfig
-from kcl_py.core.events import Failure, FailureKind, WriteAnswer
-from kcl_py.core.leases import repairs
+from kcl_py.core.events import Applied, Failure, FailureKind, WriteAnswer
+from kcl_py.core.leases import repairs, writes
 from kcl_py.core.leases.rows import PLACEHOLDER_OWNER, LeaseRow, Sentinel
 from kcl_py.core.leases.writes import RowWrite
 from kcl_py.core.worker_core import WorkerCore
@@ -204,9 +204,14 @@ def test_a_seized_lease_goes_on_elsewhere_once_its_owner_can_no_longer_act() -> 
 
 
 def ask(world: World, key: str) -> None:
-    """Ask the owner in the name of somebody else."""
+    """Ask the owner in the name of somebody else, who has begun.
+
+    Who stops before that looks at no lease any more. A request in its name ends as one in that of a
+    dead worker does: the owner does not find it and cancels, or the lease expires.
+    """
     row = world.row(key)
-    takers = [w.worker_id for w in world.living() if w.worker_id != row.owner and not w.stopping]
+    begun = [w for w in world.living() if status_of(w).state == "running"]
+    takers = [w.worker_id for w in begun if w.worker_id != row.owner]
     if row.owner is not None and takers:
         write = releasing.ask(row, owner=row.owner, taker=world.rng.choice(takers))
         assert write is not None
@@ -346,6 +351,28 @@ def test_a_fleet_that_is_reset_to_a_time_skips_nothing_from_then_on(seed: int) -
         assert [place for place in again if now[place] <= places[place]] == []
 
 
+def test_children_that_an_administrator_has_made_are_there_when_their_parent_ends() -> None:
+    world = running_world(workers=1, shards=1)
+    (parent,) = world.stream.open_shards()
+    world.stream.split(parent.shard_id)
+    world.run_until(lambda: len(world.stream.children_of(parent.shard_id)) == 2, within=5)
+    for child in world.stream.children_of(parent.shard_id):
+        row = LeaseRow(
+            key=child.shard_id,
+            counter=int(world.wall() * 1000),
+            checkpoint=Sentinel.TRIM_HORIZON,
+            owner=PLACEHOLDER_OWNER,
+            nonce=f"hand#{child.shard_id}",
+            duration=10.0,
+            parents=child.parents,
+            hash_range=child.hash_range,
+        )
+        assert isinstance(world.table.apply("", writes.create(row), world.now), Applied)
+
+    world.run_until(lambda: world.row(parent.shard_id).is_finished, within=30)
+    finish_cleanly(world)
+
+
 class AtOnce(AtTheTable):
     """An administrator who is faster than every worker."""
 
@@ -417,6 +444,37 @@ def test_an_administrator_races_with_a_fleet_and_no_promise_breaks(seed: int) ->
         elif dice < 0.4:
             shard = world.rng.choice(world.stream.open_shards())
             world.stream.split(shard.shard_id)
+
+    if not world.living():
+        world.start_worker()
+    for key in world.open_keys():
+        resume(world, key)
+    finish_cleanly(world)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_an_administrator_sent_arrives_again_late_and_no_promise_breaks(seed: int) -> None:
+    """Requests of every kind: the network may keep one for as long as it likes."""
+    world = World(seed=seed, workers=3, shards=4, faults=ROUGH)
+    world.put_steadily(20)
+    sent: list[RowWrite] = []
+    world.table.on_change.append(
+        lambda change: None if change.worker else sent.append(change.write)
+    )
+    world.run_for(15)
+    deeds = (halt, resume, seize, ask_if_still)
+
+    for _ in range(40):
+        world.run_for(world.rng.choice((0.0, 0.1, 1.0, 5.0)))
+        world.rng.choice(deeds)(world, world.rng.choice(world.open_keys()))
+        halted = {key: row.halted for key, row in world.table.lease_rows().items()}
+        for write in world.rng.sample(sent, min(3, len(sent))):
+            world.table.apply("again", write, world.now)
+        assert halted == {key: row.halted for key, row in world.table.lease_rows().items()}
+        if world.rng.random() < 0.1 and len(world.living()) > 1:
+            world.rng.choice(world.living()).kill()
+        elif world.rng.random() < 0.1:
+            world.start_worker()
 
     if not world.living():
         world.start_worker()

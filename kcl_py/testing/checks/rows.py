@@ -43,9 +43,11 @@ class RowChecker(Watcher):
     # ---------------------------------------------------------------------------------- the table
 
     def changed(self, change: Change) -> None:
-        """Judge creations, ends and deletions by workers."""
+        """Judge creations, ends and deletions by workers; what is done by hand is only noted."""
         row, key = change.after, change.write.key
         if not change.worker:
+            if isinstance(row, LeaseRow):
+                self._counters[key] = row.counter
             return
         if change.write.kind is WriteKind.DELETE:
             if self._stream.shard(key) is not None:
