@@ -2,7 +2,8 @@
 # The first boot of an instance: Python, a virtual environment, the program, its unit.
 #
 # Needs these variables; the templates write them above this:
-#   ARTEFACTS   s3://BUCKET/PREFIX with wheels/ (kcl_py and all it needs), app/ and kcl@.service
+#   ARTEFACTS   s3://BUCKET/PREFIX with wheels/ (kcl_py and all it needs, and what app/requirements.txt asks for,
+#               if there is one), app/ and kcl@.service
 #   APP_NAME    the application
 #   PROCESSOR   as in kcl run MODULE:THING
 #   PROCESSES   how many
@@ -38,7 +39,11 @@ fi
 mkdir -p "${home}/artefacts" /etc/kcl
 aws s3 sync --only-show-errors --delete "${ARTEFACTS}" "${home}/artefacts"
 "${python}" -m venv --clear "${home}/venv"
-"${home}/venv/bin/pip" install -q --no-index --find-links "${home}/artefacts/wheels" 'kcl_py[cli]'
+packages=('kcl_py[cli]')
+if [ -f "${home}/artefacts/app/requirements.txt" ]; then
+    packages+=(-r "${home}/artefacts/app/requirements.txt")
+fi
+"${home}/venv/bin/pip" install -q --no-index --find-links "${home}/artefacts/wheels" "${packages[@]}"
 rm -rf "${home}/app"
 cp -r "${home}/artefacts/app" "${home}/app"
 

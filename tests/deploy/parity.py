@@ -38,11 +38,20 @@ NEEDED: Final[Mapping[str, dict[str, Any]]] = {
 }
 """What has no default; the application is called the same everywhere."""
 
+GROUPS: Final = {"SecurityGroupIds": ["sg-1", "sg-2"]}
 KEYS: Final = {"CreateTable": "true", "StreamKeyArn": KEY, "TableKeyArn": OTHER_KEY}
 LAGS: Final = {"ScaleOutLagSeconds": 70, "ScaleInLagSeconds": 7}
 GIVEN: Final[Mapping[str, dict[str, Any]]] = {
-    "ecs": {**KEYS, **LAGS, "TasksMin": 3, "TasksMax": 9, "SpotWeight": 0, "LogDays": 7},
-    "ec2": {**KEYS, **LAGS, "InstancesMin": 3, "InstancesMax": 9, "CoresMin": 4, "CoresMax": 8},
+    "ecs": {**GROUPS, **KEYS, **LAGS, "TasksMin": 3, "TasksMax": 9, "SpotWeight": 0, "LogDays": 7},
+    "ec2": {
+        **GROUPS,
+        **KEYS,
+        **LAGS,
+        "InstancesMin": 3,
+        "InstancesMax": 9,
+        "CoresMin": 4,
+        "CoresMax": 8,
+    },
     "observability": {"TopicArn": TOPIC, "RetentionHours": 48, "LagSeconds": 30},
     "table": {"KeyArn": KEY, "DeletionProtection": "false", "PointInTimeRecovery": "false"},
 }
@@ -112,7 +121,7 @@ def snake(name: str) -> str:
 
 def plain(name: str, value: Any) -> Any:
     """A value of CloudFormation, whose truths are words and whose nothing is an empty one."""
-    if name == "TopicArn":
-        return [value] if value else []
+    if name in ("SecurityGroupIds", "TopicArn"):
+        return [value] if isinstance(value, str) and value else list(value)
     words = {"true": True, "false": False, "ENABLED": True, "DISABLED": False, "": None}
     return words.get(value, value) if isinstance(value, str) else value

@@ -6,6 +6,7 @@ import base64
 import importlib
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,22 @@ def test_one_task_is_on_demand_whatever_the_mix() -> None:
     assert mixed[0] == {"CapacityProvider": "FARGATE", "Base": 1, "Weight": 1}
     assert mixed[1]["CapacityProvider"] == "FARGATE_SPOT"
     assert plain == mixed[:1]
+
+
+@pytest.mark.parametrize("make", [ecs, ec2])
+def test_workers_may_reach_what_is_theirs_by_groups_of_yours(make: Callable[..., Template]) -> None:
+    def groups(template: Template) -> Any:
+        if make is ec2:
+            return template.properties("Template")["LaunchTemplateData"]["SecurityGroupIds"]
+        network = template.properties("Service")["NetworkConfiguration"]
+        return network["AwsvpcConfiguration"]["SecurityGroups"]
+
+    assert groups(make()) == ["<SecurityGroup>"]
+    more = make(SecurityGroupIds=["sg-1", "sg-2"])
+    assert groups(more) == ["<SecurityGroup>", "sg-1", "sg-2"]
+    assert (
+        more.resolve(more.body["Outputs"]["SecurityGroupId"]["Value"]) == "<SecurityGroup.GroupId>"
+    )
 
 
 def test_another_mix_is_a_new_deployment() -> None:

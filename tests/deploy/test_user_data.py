@@ -69,10 +69,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (DEPLOY / "ec2" / "user-data.sh", root),
     ):
         (where / source.name).write_bytes(source.read_bytes())
+    (shelf / "app" / "requirements.txt").write_text("idna\n", encoding="utf-8")
     made = ran(
         [
             *(sys.executable, "-m", "pip", "wheel", "-q", "--wheel-dir", shelf / "wheels"),
-            *("--constraint", DEPLOY / "constraints.txt", f"{ROOT}[cli]"),
+            *("--constraint", DEPLOY / "constraints.txt", f"{ROOT}[cli]", "idna"),
         ]
     )
     assert made.returncode == 0, made.stderr
@@ -136,6 +137,8 @@ def test_what_it_leaves_is_what_the_unit_starts(machine: Path) -> None:
     assert nobody.returncode == 0, nobody.stderr
     assert nobody.stdout.startswith("kcl_py ")
     assert (machine / "srv" / "kcl" / "app" / "people.py").is_file()
+    imported = inside(machine, "/srv/kcl/venv/bin/python", "-c", "import idna")
+    assert imported.returncode == 0, "what the program asks for is there"
 
 
 def test_a_variable_that_is_missing_is_named(machine: Path) -> None:

@@ -12,6 +12,8 @@ locals {
     SETTINGS='${join("\n", [for name, value in local.settings : "${name}=${value}"])}'
   END
   user_data = "${local.variables}${file("${path.module}/../../ec2/user-data.sh")}"
+
+  security_groups = concat([aws_security_group.workers.id], var.security_group_ids)
 }
 
 data "aws_ssm_parameter" "ami" {
@@ -44,7 +46,7 @@ resource "aws_launch_template" "workers" {
   image_id               = var.ami_id == null ? data.aws_ssm_parameter.ami[0].insecure_value : var.ami_id
   ebs_optimized          = true
   user_data              = base64encode(local.user_data)
-  vpc_security_group_ids = [aws_security_group.workers.id]
+  vpc_security_group_ids = local.security_groups
 
   iam_instance_profile {
     arn = aws_iam_instance_profile.worker.arn

@@ -65,6 +65,12 @@ variable "subnet_ids" {
   type        = list(string)
 }
 
+variable "security_group_ids" {
+  description = "More groups of the workers, as one that may reach your database; theirs lets them call AWS alone."
+  type        = list(string)
+  default     = []
+}
+
 variable "ami_parameter" {
   description = "The SSM parameter that names the image: Amazon Linux 2023 or Debian; one that has Python 3.11 or newer boots faster."
   type        = string

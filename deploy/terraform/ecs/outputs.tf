@@ -10,6 +10,11 @@ output "log_group_name" {
   value = aws_cloudwatch_log_group.workers.name
 }
 
+output "security_group_id" {
+  description = "For endpoints of the VPC to let in."
+  value       = aws_security_group.workers.id
+}
+
 output "task_role_name" {
   description = "For what the program itself needs, attach a policy to this role."
   value       = aws_iam_role.worker.name

@@ -22,6 +22,8 @@ locals {
 
   # ECS knows no dots in names.
   plain = replace(var.app_name, ".", "-")
+
+  security_groups = concat([aws_security_group.workers.id], var.security_group_ids)
 }
 
 resource "aws_ecs_cluster" "this" {
@@ -151,7 +153,7 @@ resource "aws_ecs_service" "workers" {
 
   network_configuration {
     assign_public_ip = var.assign_public_ip
-    security_groups  = [aws_security_group.workers.id]
+    security_groups  = local.security_groups
     subnets          = var.subnet_ids
   }
 

@@ -39,6 +39,12 @@ variable "subnet_ids" {
   type        = list(string)
 }
 
+variable "security_group_ids" {
+  description = "More groups of the workers, as one that may reach your database; theirs lets them call AWS alone."
+  type        = list(string)
+  default     = []
+}
+
 variable "assign_public_ip" {
   type    = bool
   default = false

@@ -86,6 +86,13 @@ run "what_is_asked_for" {
     ami_id       = "ami-mine"
     create_table = true
     settings     = { KCL_LEASES_DURATION = "5s" }
+
+    security_group_ids = ["sg-database"]
+  }
+
+  assert {
+    condition     = length(local.security_groups) == 2 && local.security_groups[1] == "sg-database"
+    error_message = "workers may reach what is yours"
   }
 
   assert {

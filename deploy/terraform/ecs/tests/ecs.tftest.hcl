@@ -56,6 +56,13 @@ run "what_is_asked_for" {
     create_table = true
     spot_weight  = 0
     settings     = { KCL_LEASES_DURATION = "5s" }
+
+    security_group_ids = ["sg-database"]
+  }
+
+  assert {
+    condition     = length(local.security_groups) == 2 && local.security_groups[1] == "sg-database"
+    error_message = "workers may reach what is yours"
   }
 
   assert {
