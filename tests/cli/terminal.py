@@ -37,6 +37,8 @@ class Terminal:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._pid, self._file = pty.fork()
         if self._pid == 0:
+            # As a login does; whoever runs the tests in the background of a script ignores it.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execvpe(command[0], list(command), dict(environment))
         self.code: int | None = None
         self._said = b""
